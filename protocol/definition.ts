@@ -28,6 +28,11 @@
  * on the host's disk, may be forgotten). The sender keeps what is not acknowledged, up to STREAM_WINDOW bytes, and after
  * a reconnect sends again from the offset the host names in `streamResume`. A guest whose channel nobody reads blocks,
  * it does not drop.
+ * Every stream begins, in both directions, with acked 0 and limit STREAM_WINDOW, unsaid. `limit` never falls. A stream
+ * that does not exist (stderr of a terminal, both of `discardOutput`) is silent: no data, no `closed`. After a reconnect
+ * the agent sends no data of a stream before its `streamResume` came, repeats `closed` once the stream's last byte was
+ * sent again, sends a `stdinWindow` for each process whose stdin is open right after `hello`, and no `exited` for a
+ * process that `hello` already told as exited.
  */
 
 export const generation = 1;
@@ -47,7 +52,8 @@ export const syncMagic = { host: '\xd5DVM-SYNC-HOST\r\n', agent: '\xd5DVM-SYNC-G
 
 /**
  * Field types: u8 u16 u32 u64 i32 i64 bool, string (u32 length + UTF-8 without NUL), bytes (u32 length + bytes),
- * list<T> (u32 count + items), a struct's name (its fields in order), or an enum's name (u8).
+ * list<T> (u32 count + items), a struct's name (its fields in order), an enum's name (u8), or as a stream message's
+ * last field rest (the frame's remaining bytes, at most MAX_DATA).
  * u64/i64 are `bigint` in TypeScript where they carry offsets or times (`number` never).
  */
 export const enums = {
@@ -168,8 +174,8 @@ export const structs = {
   },
 } as const;
 
-type Fields = Readonly<Record<string, string>>;
-type Message = Readonly<{
+export type Fields = Readonly<Record<string, string>>;
+export type Message = Readonly<{
   opcode: number;
   from: 'host' | 'agent';
   /** request: answered by `reply` (opcode | 0x8000) or by `error`; the others are not answered. */
@@ -323,9 +329,8 @@ export const messages = {
   },
 
   // 0x03xx: processes and their streams; `id` of the frame is the process handle for kind 'stream'
-  /** Payload after the fields: the bytes themselves, to the frame's end. */
-  data: { opcode: 0x0301, from: 'agent', kind: 'stream', fields: { stream: 'Stream', offset: 'u64' } },
-  stdin: { opcode: 0x0302, from: 'host', kind: 'stream', fields: { offset: 'u64' } },
+  data: { opcode: 0x0301, from: 'agent', kind: 'stream', fields: { stream: 'Stream', offset: 'u64', bytes: 'rest' } },
+  stdin: { opcode: 0x0302, from: 'host', kind: 'stream', fields: { offset: 'u64', bytes: 'rest' } },
   /** No more bytes will come on this stream; `offset` is its length. */
   closed: { opcode: 0x0303, from: 'agent', kind: 'stream', fields: { stream: 'Stream', offset: 'u64' } },
   stdinClose: { opcode: 0x0304, from: 'host', kind: 'stream', fields: { offset: 'u64' } },
