@@ -329,7 +329,12 @@ export const messages = {
   },
 
   // 0x03xx: processes and their streams; `id` of the frame is the process handle for kind 'stream'
-  data: { opcode: 0x0301, from: 'agent', kind: 'stream', fields: { stream: 'Stream', offset: 'u64', bytes: 'rest' } },
+  data: {
+    opcode: 0x0301,
+    from: 'agent',
+    kind: 'stream',
+    fields: { stream: 'Stream', offset: 'u64', bytes: 'rest' },
+  },
   stdin: { opcode: 0x0302, from: 'host', kind: 'stream', fields: { offset: 'u64', bytes: 'rest' } },
   /** No more bytes will come on this stream; `offset` is its length. */
   closed: { opcode: 0x0303, from: 'agent', kind: 'stream', fields: { stream: 'Stream', offset: 'u64' } },
