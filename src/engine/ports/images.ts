@@ -129,7 +129,10 @@ export interface ImageStore {
     filter: ImageFilter,
     inUse: (imageId: string) => string | undefined,
   ): Promise<{ removed: readonly RemovedImage[]; reclaimedBytes: number }>;
-  /** The image's layers, bottom first, kept until `release(owner)`, also when the image is removed. Survives restarts. */
+  /**
+   * The image's layers, bottom first, kept until `release(owner)`, also when the image is removed. Survives restarts.
+   * Asked again for the same owner, it answers the same, even when the image itself is gone by then.
+   */
   hold(owner: string, imageId: string): readonly LayerFile[];
   release(owner: string): Promise<void>;
   /** Drops holds of owners that do not exist (after a crash), and files nobody refers to. */

@@ -164,6 +164,8 @@ export interface SandboxContainer {
   readonly process: SandboxProcess;
   readonly record: Json;
   exec(spec: ProcessSpec, sink: OutputSink, signal: AbortSignal): Promise<SandboxProcess>;
+  /** Finds an exec again after the daemon was replaced; undefined when the guest does not have it. */
+  resumeExec(process: ProcessResume, signal: AbortSignal): Promise<SandboxProcess | undefined>;
   freeze(frozen: boolean): Promise<void>;
   update(resources: ContainerResources): Promise<void>;
   stats(): Promise<ContainerStats>;
@@ -172,7 +174,10 @@ export interface SandboxContainer {
   remove(): Promise<void>;
 }
 
-/** What to pick up again after the daemon was replaced. */
+/**
+ * What to pick up again after the daemon was replaced. An offset that lies before what the guest still has stands for
+ * the oldest byte it has: whoever kept no output asks for 0.
+ */
 export interface ProcessResume {
   readonly record: Json;
   readonly stdoutOffset: bigint;
