@@ -13,7 +13,7 @@ BIN := node_modules/.bin
 STAMP := scripts/stamp.sh
 
 # Debian packages: to build and run DVM; to check and test it besides.
-RUN_PACKAGES := 'qemu-system-x86>=1:8.2' qemu-utils gcc libc6-dev binutils musl-tools linux-libc-dev cpio kmod e2fsprogs busybox-static xz-utils
+RUN_PACKAGES := 'qemu-system-x86>=1:8.2' qemu-utils gcc libc6-dev binutils musl-tools linux-libc-dev cpio kmod e2fsprogs busybox-static xz-utils $(shell command -v npm >/dev/null || echo npm)
 TEST_PACKAGES := shellcheck mmdebstrap umoci skopeo docker-registry erofs-utils
 
 .PHONY: help run test check check-static check-c unit build bundles guest kernels stock-kernel install uninstall clean bench images \

@@ -20,7 +20,13 @@ suite_with() {
     done
 }
 
-apt() { apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2; }
+# apt says a line per file and step, so only a failure is shown.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+  apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >"$log" 2>&1 ||
+    { grep -E '^[EW]:' "$log" >&2 || tail -n 20 "$log" >&2; return 1; }
+}
 
 updated=
 update_lists() {
@@ -57,7 +63,10 @@ say "missing: ${missing[*]}"
 [ "$(id -u)" = 0 ] || fail "installing them needs root; or install them by hand: apt-get install ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 
-install() { apt install --no-install-recommends "$@"; }
+install() {
+  say "installing $* and what that needs"
+  apt install --no-install-recommends "$@"
+}
 # Lists of last month name versions that the mirror no longer has: once more with fresh ones.
 install_or_update() {
   if install "$@"; then return 0; fi

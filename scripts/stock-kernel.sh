@@ -19,13 +19,11 @@ flock 9
 found=$(newest)
 if [ -n "$found" ]; then echo "$found"; exit 0; fi
 
-# The meta package names the newest one: 6.12 where the distribution has it, as the trimmed kernel is.
+# The newest of the series that the trimmed kernel is of, in whatever suite; else the distribution's default.
 candidate() {
-  local meta package
-  for meta in linux-image-6.12-cloud-amd64 linux-image-cloud-amd64; do
-    package=$(apt-cache depends "$meta" 2>/dev/null | sed -n 's/^  Depends: \(linux-image-[0-9].*-cloud-amd64\)$/\1/p')
-    if [ -n "$package" ]; then echo "$package"; return; fi
-  done
+  local names
+  names=$(apt-cache search --names-only '^linux-image-[0-9].*-cloud-amd64$' | cut -d' ' -f1 | grep -E '^linux-image-[0-9]+\.[0-9]+\.[0-9]' | sort -V || true)
+  { grep '^linux-image-6\.12\.' <<<"$names" || echo "$names"; } | tail -n 1
 }
 package=$(candidate)
 if [ -z "$package" ]; then apt-get -q update >&2 </dev/null && package=$(candidate); fi

@@ -18,7 +18,7 @@ stamped() { scripts/stamp.sh "$@" build/stamps/trimmed-kernel "$link/vmlinux" gu
 
 case ${1:-} in
 --build)
-  scripts/apt-packages.sh linux-source-6.12 build-essential flex bison bc xz-utils
+  scripts/apt-packages.sh 'linux-source-6.12>=6.12' build-essential flex bison bc xz-utils
   directory=$(guest/kernel/build.sh "$cache")
   ln -sfn "$directory" "$link"
   ;;
