@@ -1,0 +1,39 @@
+/** What a tar archive says about one member, as it stands there: hostile until somebody has checked it. */
+
+export type TarEntryType = 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
+
+/** Names are byte strings: one latin1 character per byte, so nothing is lost and order is byte order. */
+export interface TarEntry {
+  readonly type: TarEntryType;
+  readonly name: string;
+  readonly linkName: string;
+  /** Permission bits with setuid, setgid and sticky: 0 to 07777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes of content once holes are filled. */
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  /** Names as byte strings. */
+  readonly xattrs: ReadonlyMap<string, Buffer> | undefined;
+}
+
+/** Receives an archive's members in order. Every call is synchronous; whoever feeds the reader waits between pushes. */
+export interface TarSink {
+  entry(entry: TarEntry): void;
+  /** The member's next bytes; valid during the call only. */
+  data(chunk: Buffer): void;
+  /** The member's next `count` bytes are a hole. */
+  zeros(count: number): void;
+  /** The member's content is complete. */
+  end(): void;
+}
+
+/** A byte string as people read it, for error messages. */
+export function printable(name: string): string {
+  const text = Buffer.from(name.slice(0, 300), 'latin1').toString('utf8');
+  return name.length > 300 ? `${text}…` : text;
+}
