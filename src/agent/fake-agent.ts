@@ -1,0 +1,479 @@
+/**
+ * A whole agent in memory that speaks the real protocol: the test double for everything above the guest channel. It can
+ * be disconnected anywhere, also half-way through a frame, and keeps its processes as the real one does.
+ */
+import { randomBytes } from 'node:crypto';
+import { Duplex } from 'node:stream';
+import { messageOf } from '../errors/engine-error.ts';
+import { encodeAgentFrame, encodeSync, FrameReader, SyncHunter } from '../guest-protocol/frames.ts';
+import { decodeHostMessage, generation, replyTypes } from '../guest-protocol/generated.ts';
+import type {
+  AgentMessage,
+  Container,
+  ErrorCode,
+  HostMessage,
+  Process,
+  ReplyMessage,
+  RequestMessage,
+  RequestType,
+} from '../guest-protocol/generated.ts';
+import { FakeProcess } from './fake-process.ts';
+import type { FakeProcessLink, FakeProgram } from './fake-process.ts';
+import { fakePrograms } from './fake-programs.ts';
+
+export interface FakeAgentOptions {
+  readonly programs?: Readonly<Record<string, FakeProgram>>;
+  /** Whether a disk with this serial is plugged in, now or after a wait; all of them by default. */
+  readonly disk?: (serial: string) => Promise<boolean>;
+  readonly memoryBytes?: number;
+}
+
+/** Where a connection breaks, in bytes of each direction. */
+export interface Cut {
+  readonly toHostBytes?: number;
+  readonly toAgentBytes?: number;
+}
+
+/** What `personalise` gave it: what tests compare. */
+export interface FakeIdentity {
+  readonly entropy: string;
+  readonly machineId: string;
+  readonly mac: string;
+  readonly bootId: string;
+  readonly clockErrorMs: number;
+}
+
+class Refusal extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface FakeContainer {
+  readonly spec: Container;
+  frozen: boolean;
+}
+
+export class FakeAgent {
+  readonly #options: FakeAgentOptions;
+  readonly #programs: Readonly<Record<string, FakeProgram>>;
+  readonly #containers = new Map<number, FakeContainer>();
+  readonly #processes = new Map<number, FakeProcess>();
+  /** Requests that get no answer, for tests of deadlines. */
+  readonly mute = new Set<RequestType>();
+  readonly released: string[] = [];
+  /** What the host did that the protocol does not allow. */
+  readonly violations: string[] = [];
+  identity: FakeIdentity | undefined;
+  hostname = '(none)';
+  prepared = false;
+  #channel: Duplex | undefined;
+  #session = 0;
+  #hunter: SyncHunter | undefined = hunterForHost();
+  #frames: FrameReader | undefined;
+  /** The last bytes before the current chunk: a sync block may have begun in them. */
+  #recent = Buffer.alloc(0);
+  #toHostLeft = Infinity;
+  #toAgentLeft = Infinity;
+  #nextPid = 100;
+  #blocked = false;
+
+  constructor(options: FakeAgentOptions = {}) {
+    this.#options = options;
+    this.#programs = options.programs ?? fakePrograms;
+  }
+
+  /** As a template's memory is copied: prepared, not personalised, nothing running. */
+  clone(options: FakeAgentOptions): FakeAgent {
+    const clone = new FakeAgent({ ...this.#options, ...options });
+    clone.prepared = this.prepared;
+    return clone;
+  }
+
+  get containers(): readonly Container[] {
+    return [...this.#containers.values()].map(({ spec }) => spec);
+  }
+
+  get processCount(): number {
+    return this.#processes.size;
+  }
+
+  /** The host's end of a new connection; the one before it is cut. */
+  connect(cut: Cut = {}): Duplex {
+    this.disconnect();
+    this.#toHostLeft = cut.toHostBytes ?? Infinity;
+    this.#toAgentLeft = cut.toAgentBytes ?? Infinity;
+    this.#blocked = false;
+    const channel: Duplex = new Duplex({
+      read: () => {
+        if (this.#channel !== channel) return;
+        this.#blocked = false;
+        this.#pumpAll();
+      },
+      write: (chunk: Buffer, _encoding, done) => {
+        setImmediate(() => {
+          if (this.#channel === channel) this.#receive(chunk);
+          done();
+        });
+      },
+      destroy: (error, done) => {
+        if (this.#channel === channel) this.#channel = undefined;
+        done(error);
+      },
+    });
+    this.#channel = channel;
+    return channel;
+  }
+
+  disconnect(): void {
+    this.#channel?.destroy();
+    this.#channel = undefined;
+  }
+
+  /** Bytes a broken or hostile agent would send. */
+  sendRaw(bytes: Uint8Array): void {
+    this.#push(Buffer.from(bytes));
+  }
+
+  sendMessage(id: number, message: AgentMessage): void {
+    this.#send(id, message);
+  }
+
+  #receive(chunk: Buffer): void {
+    const bytes = chunk.subarray(0, this.#toAgentLeft);
+    this.#toAgentLeft -= bytes.length;
+    this.#consume(bytes);
+    if (this.#toAgentLeft <= 0) this.disconnect();
+  }
+
+  #consume(bytes: Buffer): void {
+    const before = this.#recent;
+    const known = Buffer.concat([before, bytes.subarray(-64)]);
+    this.#recent = Buffer.from(known.subarray(-64));
+    if (this.#frames === undefined) {
+      this.#hunt(bytes);
+      return;
+    }
+    try {
+      for (const frame of this.#frames.push(bytes)) {
+        this.#handle(frame.id, decodeHostMessage(frame.opcode, frame.payload));
+      }
+    } catch {
+      // Not a frame of this session: a new connection after a break.
+      this.#frames = undefined;
+      this.#hunter = hunterForHost();
+      this.#hunt(Buffer.concat([before, bytes]));
+    }
+  }
+
+  #hunt(bytes: Buffer): void {
+    const found = this.#hunter?.push(bytes);
+    if (found === undefined) return;
+    this.#hunter = undefined;
+    this.#session = found.sync.session;
+    this.#frames = new FrameReader(this.#session);
+    this.#push(encodeSync('agent', { ...found.sync, generation }, false));
+    for (const process of this.#processes.values()) process.holdOutput();
+    this.#send(0, this.#hello());
+    for (const process of this.#processes.values()) process.grantStdin();
+    if (found.rest.length > 0) this.#consume(found.rest);
+  }
+
+  #hello(): AgentMessage {
+    return {
+      type: 'hello',
+      agentVersion: 'fake',
+      kernelRelease: '0.0-fake',
+      personalised: this.identity !== undefined,
+      memoryTotal: BigInt(this.#options.memoryBytes ?? 512 << 20),
+      memoryAvailable: BigInt(this.#options.memoryBytes ?? 512 << 20),
+      vcpus: 1,
+      containers: [...this.#containers.values()].map(({ spec, frozen }) => ({
+        container: spec.container,
+        id: spec.id,
+        frozen,
+      })),
+      processes: [...this.#processes.values()].map((process) => process.status()),
+    };
+  }
+
+  #send(id: number, message: AgentMessage): boolean {
+    if (this.#channel === undefined || this.#frames === undefined) return false;
+    return this.#push(encodeAgentFrame(this.#session, id, message));
+  }
+
+  /** True when it went on its way, also when the channel is full with it. */
+  #push(bytes: Buffer): boolean {
+    const channel = this.#channel;
+    if (channel === undefined) return false;
+    const part = bytes.subarray(0, this.#toHostLeft);
+    this.#toHostLeft -= part.length;
+    if (part.length > 0 && !channel.push(part)) this.#blocked = true;
+    if (this.#toHostLeft > 0) return true;
+    // Later, so that the other end gets what was sent so far.
+    this.#channel = undefined;
+    setImmediate(() => channel.destroy());
+    return part.length === bytes.length;
+  }
+
+  #pumpAll(): void {
+    for (const process of this.#processes.values()) process.pump();
+  }
+
+  #handle(id: number, message: HostMessage): void {
+    try {
+      this.#handleMessage(id, message);
+    } catch (error) {
+      this.violations.push(messageOf(error));
+    }
+  }
+
+  #handleMessage(id: number, message: HostMessage): void {
+    switch (message.type) {
+      case 'stdin':
+        this.#process(id).receiveStdin(message.offset, message.bytes);
+        return;
+      case 'stdinClose':
+        this.#process(id).closeStdin();
+        return;
+      case 'window':
+        if (message.stream !== 'stdin')
+          this.#process(id).receiveWindow(message.stream, message.acked, message.limit);
+        return;
+      case 'streamResume':
+        if (message.stream !== 'stdin')
+          this.#process(id).resumeOutput(message.stream, message.offset, message.limit);
+        return;
+      default:
+        void this.#answer(id, message);
+    }
+  }
+
+  async #answer(id: number, message: RequestMessage): Promise<void> {
+    try {
+      const reply = await this.#reply(message);
+      if (!this.mute.has(message.type)) this.#send(id, reply);
+      if (message.type === 'releaseProcess') this.#processes.delete(message.process);
+    } catch (error) {
+      const code = error instanceof Refusal ? error.code : 'internal';
+      this.#send(id, {
+        type: 'error',
+        code,
+        errno: 0,
+        message: messageOf(error),
+      });
+    }
+  }
+
+  async #reply(message: RequestMessage): Promise<ReplyMessage> {
+    switch (message.type) {
+      case 'ping':
+        return { type: 'pingReply', wallClockNs: BigInt(Date.now()) * 1_000_000n };
+      case 'prepareTemplate':
+        this.prepared = true;
+        break;
+      case 'personalise':
+        return this.#personalise(message);
+      case 'setHostname':
+        this.hostname = message.hostname;
+        break;
+      case 'releaseDisk':
+        this.#releaseDisk(message.serial);
+        break;
+      case 'sandboxStats': {
+        const memory = BigInt(this.#options.memoryBytes ?? 512 << 20);
+        return {
+          type: 'sandboxStatsReply',
+          memoryTotal: memory,
+          memoryFree: memory,
+          memoryAvailable: memory,
+          pageCache: 0n,
+          slab: 0n,
+          agentRss: 0n,
+          uptimeNs: 1n,
+        };
+      }
+      case 'startContainer':
+        return { type: 'startContainerReply', pid: await this.#startContainer(message.container) };
+      case 'exec':
+        if (this.#container(message.container).frozen)
+          throw new Refusal('notRunning', 'the container is frozen');
+        return { type: 'execReply', pid: this.#start(message.container, message.process) };
+      case 'signal':
+        this.#signal(message);
+        break;
+      case 'resize':
+        this.#process(message.process).resize(message.rows, message.cols);
+        break;
+      case 'freeze':
+        this.#freeze(message.container, message.frozen);
+        break;
+      case 'updateResources':
+        this.#container(message.container);
+        break;
+      case 'deleteContainer':
+        await this.#deleteContainer(message.container);
+        break;
+      case 'containerStats':
+        return this.#stats(message.container);
+      case 'top':
+        return { type: 'topReply', processes: this.#top(message.container) };
+      case 'releaseProcess':
+        this.#process(message.process);
+        break;
+      case 'setClock':
+      case 'shutdown':
+        break;
+    }
+    return { type: replyTypes[message.type] };
+  }
+
+  #personalise(message: RequestMessage & { type: 'personalise' }): ReplyMessage {
+    if (this.identity !== undefined) throw new Refusal('exists', 'personalised already');
+    if (message.entropy.length < 32) throw new Refusal('invalid', 'too little entropy');
+    const bootId = randomBytes(16).toString('hex');
+    this.identity = {
+      entropy: Buffer.from(message.entropy).toString('hex'),
+      machineId: message.machineId,
+      mac: Buffer.from(message.mac).toString('hex'),
+      bootId,
+      clockErrorMs: Math.abs(Date.now() - Number(message.wallClockNs / 1_000_000n)),
+    };
+    this.hostname = message.hostname;
+    return { type: 'personaliseReply', bootId };
+  }
+
+  async #startContainer(spec: Container): Promise<number> {
+    if (this.identity === undefined) throw new Refusal('invalid', 'not personalised');
+    if (this.#containers.has(spec.container))
+      throw new Refusal('exists', `container ${spec.container} exists`);
+    const serials = [...spec.layers.map((layer) => layer.serial), ...(spec.upper === '' ? [] : [spec.upper])];
+    for (const serial of serials) {
+      if ((await this.#options.disk?.(serial)) === false)
+        throw new Refusal('diskNotFound', `no disk ${serial}`);
+    }
+    this.#containers.set(spec.container, { spec, frozen: false });
+    try {
+      return this.#start(spec.container, spec.process);
+    } catch (error) {
+      this.#containers.delete(spec.container);
+      throw error;
+    }
+  }
+
+  #start(container: number, spec: Process): number {
+    const { spec: containerSpec } = this.#container(container);
+    if (this.#processes.has(spec.process)) throw new Refusal('exists', `process ${spec.process} exists`);
+    if (!/^($|root|\d+)(:\d+)?$/.test(spec.user)) throw new Refusal('userNotFound', `no user "${spec.user}"`);
+    const command = spec.args[0] ?? '';
+    const program = this.#programs[command.replace(/^\/bin\//, '')];
+    if (command === '/etc/passwd') throw new Refusal('commandNotExecutable', `${command}: permission denied`);
+    if (program === undefined) throw new Refusal('commandNotFound', `"${command}": not found in PATH`);
+    const link: FakeProcessLink = {
+      send: (process, message) => !this.#blocked && this.#send(process, message),
+      hostname: () => (containerSpec.hostname === '' ? this.hostname : containerSpec.hostname),
+    };
+    const process = new FakeProcess(spec, container, this.#nextPid++, link);
+    this.#processes.set(spec.process, process);
+    setImmediate(() => process.start(program));
+    return process.pid;
+  }
+
+  #signal({ container, process, signal, all }: RequestMessage & { type: 'signal' }): void {
+    const targets = all ? this.#processesOf(container) : [this.#process(process)];
+    for (const target of targets) {
+      if (!all && target.exited) throw new Refusal('notRunning', 'the process has ended');
+      target.signal(signal);
+    }
+  }
+
+  #freeze(container: number, frozen: boolean): void {
+    this.#container(container).frozen = frozen;
+    for (const process of this.#processesOf(container)) {
+      process.frozen = frozen;
+      process.wake();
+    }
+  }
+
+  async #deleteContainer(container: number): Promise<void> {
+    for (const process of this.#processesOf(container)) {
+      if (!process.exited) process.signal(9);
+      await process.ended;
+    }
+    this.#containers.delete(container);
+  }
+
+  #releaseDisk(serial: string): void {
+    for (const { spec } of this.#containers.values()) {
+      if (spec.upper === serial || spec.layers.some((layer) => layer.serial === serial)) {
+        throw new Refusal('invalid', `disk ${serial} is mounted`);
+      }
+    }
+    this.released.push(serial);
+  }
+
+  #stats(container: number): ReplyMessage {
+    const pids = BigInt(this.#processesOf(container).filter((process) => !process.exited).length);
+    this.#container(container);
+    return {
+      type: 'containerStatsReply',
+      cpuUsageNs: 1n,
+      cpuUserNs: 1n,
+      cpuSystemNs: 0n,
+      throttledPeriods: 0n,
+      periods: 0n,
+      throttledNs: 0n,
+      memoryCurrent: 4096n,
+      memoryPeak: 4096n,
+      memoryMax: 0n,
+      memoryFile: 0n,
+      memoryInactiveFile: 0n,
+      memoryAnon: 4096n,
+      pidsCurrent: pids,
+      pidsMax: 0n,
+      readBytes: 0n,
+      writeBytes: 0n,
+      readOps: 0n,
+      writeOps: 0n,
+    };
+  }
+
+  #top(container: number): (ReplyMessage & { type: 'topReply' })['processes'] {
+    return this.#processesOf(container)
+      .filter((process) => !process.exited)
+      .map((process) => ({
+        pid: process.pid,
+        ppid: 0,
+        uid: 0,
+        user: 'root',
+        state: 'S',
+        startedAtNs: BigInt(Date.now()) * 1_000_000n,
+        cpuNs: 0n,
+        rssBytes: 4096n,
+        tty: '?',
+        command: process.spec.args.join(' '),
+      }));
+  }
+
+  #processesOf(container: number): FakeProcess[] {
+    return [...this.#processes.values()].filter((process) => process.container === container);
+  }
+
+  #process(handle: number): FakeProcess {
+    const process = this.#processes.get(handle);
+    if (process === undefined) throw new Refusal('notFound', `no process ${handle}`);
+    return process;
+  }
+
+  #container(handle: number): FakeContainer {
+    const container = this.#containers.get(handle);
+    if (container === undefined) throw new Refusal('notFound', `no container ${handle}`);
+    return container;
+  }
+}
+
+function hunterForHost(): SyncHunter {
+  return new SyncHunter('host', () => true);
+}
