@@ -3,6 +3,7 @@ import { EngineError } from '../../../errors/engine-error.ts';
 import type { ContainerSpec } from '../../../engine/model/container.ts';
 import type { Json } from '../../../engine/model/json.ts';
 import type { Image } from '../../../engine/ports/images.ts';
+import { resolveSpec } from '../../../engine/resolve-spec.ts';
 import { configShape, hostConfigShape } from './create-schema.ts';
 import type { CreateBody, HostConfigBody } from './create-schema.ts';
 import {
@@ -13,7 +14,6 @@ import {
   toRestartPolicy,
   toStorageSize,
 } from './host-options.ts';
-import { commandOf, environmentOf } from './image-defaults.ts';
 import { refusal, refuseOtherFields } from './refuse-fields.ts';
 import { toContainerResources } from './resources.ts';
 
@@ -38,19 +38,26 @@ export function toContainerSpec(name: string, body: CreateBody, image: Image): C
   refuseHealthcheck(body.Healthcheck);
   if (host.Runtime !== undefined && !['', 'dvm', 'microvm'].includes(host.Runtime))
     throw refusal('HostConfig.Runtime', host.Runtime, 'the runtime is microvm');
-  const command = commandOf(body, image.config);
-  if (command.entrypoint.length + command.cmd.length === 0)
-    throw new EngineError('invalid_argument', 'no command specified');
+  const { exposedPorts, volumes, ...run } = resolveSpec(
+    {
+      entrypoint: body.Entrypoint,
+      cmd: body.Cmd,
+      env: body.Env,
+      user: body.User,
+      workingDir: body.WorkingDir,
+      stopSignal: body.StopSignal,
+      labels: body.Labels,
+      exposedPorts: Object.keys(body.ExposedPorts ?? {}),
+    },
+    image.config,
+  );
   const storageSizeBytes = toStorageSize(host.StorageOpt ?? {});
   const kernelPath = host.Annotations?.[kernelAnnotation];
   return {
     name: name.replace(/^\//, ''),
     imageReference: body.Image,
     imageId: image.id,
-    ...command,
-    env: environmentOf(image.config.env, body.Env ?? []),
-    workingDir: workingDirOf(body.WorkingDir, image.config.workingDir),
-    user: body.User === undefined || body.User === '' ? image.config.user : body.User,
+    ...run,
     additionalGroups: host.GroupAdd ?? [],
     hostname: body.Hostname ?? '',
     domainname: body.Domainname ?? '',
@@ -60,13 +67,8 @@ export function toContainerSpec(name: string, body: CreateBody, image: Image): C
     attachStdin: body.AttachStdin ?? false,
     attachStdout: body.AttachStdout ?? false,
     attachStderr: body.AttachStderr ?? false,
-    labels: { ...image.config.labels, ...body.Labels },
-    stopSignal:
-      body.StopSignal === undefined || body.StopSignal === ''
-        ? (image.config.stopSignal ?? 'SIGTERM')
-        : body.StopSignal,
     ...(body.StopTimeout !== undefined && { stopTimeoutSeconds: body.StopTimeout }),
-    restartPolicy: restartPolicyOf(host),
+    restartPolicy: toRestartPolicy(host.RestartPolicy),
     autoRemove: host.AutoRemove ?? false,
     readonlyRootfs: host.ReadonlyRootfs ?? false,
     init: host.Init ?? false,
@@ -75,7 +77,7 @@ export function toContainerSpec(name: string, body: CreateBody, image: Image): C
     capDrop: host.CapDrop ?? [],
     noNewPrivileges: toNoNewPrivileges(host.SecurityOpt ?? []),
     mounts: toMounts(host),
-    rlimits: (host.Ulimits ?? []).map(toRlimit),
+    rlimits: (host.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ resource: Name, soft: Soft, hard: Hard })),
     sysctls: host.Sysctls ?? {},
     shmSizeBytes: host.ShmSize === undefined || host.ShmSize === 0 ? defaultShmSizeBytes : host.ShmSize,
     oomScoreAdj: host.OomScoreAdj ?? 0,
@@ -84,16 +86,19 @@ export function toContainerSpec(name: string, body: CreateBody, image: Image): C
     log: toLogOptions(host.LogConfig),
     ...(storageSizeBytes !== undefined && { storageSizeBytes }),
     ...(kernelPath !== undefined && { kernelPath: absolute(kernelPath, `annotation ${kernelAnnotation}`) }),
-    echo: echoOf(body, host, image),
+    echo: echoOf(host, exposedPorts, volumes),
   };
 }
 
 /** What inspect shows again and nothing else looks at. */
-function echoOf(body: CreateBody, host: HostConfigBody, image: Image): { readonly [key: string]: Json } {
-  const ports = [...image.config.exposedPorts, ...Object.keys(body.ExposedPorts ?? {})];
+function echoOf(
+  host: HostConfigBody,
+  exposedPorts: readonly string[],
+  imageVolumes: readonly string[],
+): { readonly [key: string]: Json } {
   return {
-    ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])),
-    ImageVolumes: [...image.config.volumes],
+    ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])),
+    ImageVolumes: [...imageVolumes],
     Annotations: { ...host.Annotations },
     ContainerIDFile: host.ContainerIDFile ?? '',
     SecurityOpt: [...(host.SecurityOpt ?? [])],
@@ -106,28 +111,7 @@ function refuseHealthcheck(given: CreateBody['Healthcheck']): void {
   if (test.length > 0 && test[0] !== 'NONE') throw refusal('Healthcheck', given);
 }
 
-function restartPolicyOf(host: HostConfigBody) {
-  const policy = toRestartPolicy(host.RestartPolicy);
-  if (host.AutoRemove === true && policy.name !== 'no')
-    throw new EngineError('invalid_argument', "can't create 'AutoRemove' container with restart policy");
-  return policy;
-}
-
-function workingDirOf(given: string | undefined, ofImage: string): string {
-  if (given === undefined || given === '') return ofImage === '' ? '/' : ofImage;
-  return absolute(given, 'the working directory');
-}
-
 function absolute(path: string, what: string): string {
   if (path.startsWith('/')) return path;
   throw new EngineError('invalid_argument', `${what} '${path}' is invalid, it needs to be an absolute path`);
-}
-
-function toRlimit(ulimit: { readonly Name: string; readonly Soft: number; readonly Hard: number }) {
-  if (ulimit.Hard !== -1 && (ulimit.Soft === -1 || ulimit.Soft > ulimit.Hard))
-    throw new EngineError(
-      'invalid_argument',
-      `ulimit ${ulimit.Name}: soft limit ${ulimit.Soft} is above hard limit ${ulimit.Hard}`,
-    );
-  return { resource: ulimit.Name, soft: ulimit.Soft, hard: ulimit.Hard };
 }

@@ -13,13 +13,7 @@ type GivenResources = { readonly [K in keyof Resources]: number | undefined };
 export function toContainerResources(given: GivenResources): ContainerResources {
   const memory = positive(given.Memory);
   const swap = given.MemorySwap === 0 ? undefined : given.MemorySwap;
-  if (swap !== undefined && swap > 0 && memory === undefined)
-    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
-  if (swap !== undefined && swap > 0 && memory !== undefined && swap < memory)
-    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
   const reservation = positive(given.MemoryReservation);
-  if (memory !== undefined && reservation !== undefined && memory < reservation)
-    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
   const shares = positive(given.CpuShares);
   const pids = given.PidsLimit === 0 ? undefined : given.PidsLimit;
   return {
@@ -37,13 +31,12 @@ function toCpuQuota(given: GivenResources): ContainerResources {
   const quota = given.CpuQuota === 0 ? undefined : given.CpuQuota;
   const period = positive(given.CpuPeriod);
   if (nanoCpus !== undefined && (quota !== undefined || period !== undefined))
-    throw invalid('Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set');
+    throw new EngineError(
+      'invalid_argument',
+      'Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set',
+    );
   if (nanoCpus !== undefined)
     return { cpuQuotaUs: Math.max(1000, Math.round(nanoCpus / 10_000)), cpuPeriodUs: nanoCpusPeriodUs };
-  if (period !== undefined && (period < 1000 || period > 1_000_000))
-    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
-  if (quota !== undefined && quota > 0 && quota < 1000)
-    throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
   return {
     ...(quota !== undefined && { cpuQuotaUs: quota }),
     ...(period !== undefined && { cpuPeriodUs: period }),
@@ -67,8 +60,4 @@ export function fromContainerResources(resources: ContainerResources): Required<
 
 function positive(value: number | undefined): number | undefined {
   return value === undefined || value === 0 ? undefined : value;
-}
-
-function invalid(message: string): EngineError {
-  return new EngineError('invalid_argument', message);
 }

@@ -14,22 +14,7 @@ export interface EventsBackend {
   readonly engine: Pick<Engine, 'events'>;
 }
 
-const eventFilters = [
-  'config',
-  'container',
-  'daemon',
-  'event',
-  'image',
-  'label',
-  'network',
-  'node',
-  'plugin',
-  'scope',
-  'secret',
-  'service',
-  'type',
-  'volume',
-];
+const eventFilters = ['container', 'daemon', 'event', 'image', 'label', 'scope', 'type'];
 
 const eventsQuery = z.object({ since: timestampNs, until: timestampNs, filters: filters(eventFilters) });
 
