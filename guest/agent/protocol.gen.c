@@ -103,19 +103,19 @@ static bool get_privilege(struct wire_reader *r, enum privilege *v)
 	}
 }
 
-static bool get_layer(struct wire_reader *r, struct layer *v)
+static bool get_wire_layer(struct wire_reader *r, struct wire_layer *v)
 {
 	if (!wire_get_string(r, &v->serial))
 		return false;
 	return true;
 }
 
-static void put_layer(struct wire_writer *w, const struct layer *v)
+static void put_wire_layer(struct wire_writer *w, const struct wire_layer *v)
 {
 	wire_put_string(w, v->serial);
 }
 
-static bool get_rlimit(struct wire_reader *r, struct rlimit *v)
+static bool get_wire_rlimit(struct wire_reader *r, struct wire_rlimit *v)
 {
 	if (!wire_get_u8(r, &v->resource))
 		return false;
@@ -126,14 +126,14 @@ static bool get_rlimit(struct wire_reader *r, struct rlimit *v)
 	return true;
 }
 
-static void put_rlimit(struct wire_writer *w, const struct rlimit *v)
+static void put_wire_rlimit(struct wire_writer *w, const struct wire_rlimit *v)
 {
 	wire_put_u8(w, v->resource);
 	wire_put_u64(w, v->soft);
 	wire_put_u64(w, v->hard);
 }
 
-static bool get_sysctl(struct wire_reader *r, struct sysctl *v)
+static bool get_wire_sysctl(struct wire_reader *r, struct wire_sysctl *v)
 {
 	if (!wire_get_string(r, &v->key))
 		return false;
@@ -142,13 +142,13 @@ static bool get_sysctl(struct wire_reader *r, struct sysctl *v)
 	return true;
 }
 
-static void put_sysctl(struct wire_writer *w, const struct sysctl *v)
+static void put_wire_sysctl(struct wire_writer *w, const struct wire_sysctl *v)
 {
 	wire_put_string(w, v->key);
 	wire_put_string(w, v->value);
 }
 
-static bool get_mount(struct wire_reader *r, struct mount *v)
+static bool get_wire_mount(struct wire_reader *r, struct wire_mount *v)
 {
 	if (!get_mount_type(r, &v->type))
 		return false;
@@ -163,7 +163,7 @@ static bool get_mount(struct wire_reader *r, struct mount *v)
 	return true;
 }
 
-static void put_mount(struct wire_writer *w, const struct mount *v)
+static void put_wire_mount(struct wire_writer *w, const struct wire_mount *v)
 {
 	wire_put_u8(w, (uint8_t)v->type);
 	wire_put_string(w, v->source);
@@ -172,7 +172,7 @@ static void put_mount(struct wire_writer *w, const struct mount *v)
 	wire_put_string(w, v->options);
 }
 
-static bool get_injected_file(struct wire_reader *r, struct injected_file *v)
+static bool get_wire_injected_file(struct wire_reader *r, struct wire_injected_file *v)
 {
 	if (!wire_get_string(r, &v->path))
 		return false;
@@ -189,7 +189,7 @@ static bool get_injected_file(struct wire_reader *r, struct injected_file *v)
 	return true;
 }
 
-static void put_injected_file(struct wire_writer *w, const struct injected_file *v)
+static void put_wire_injected_file(struct wire_writer *w, const struct wire_injected_file *v)
 {
 	wire_put_string(w, v->path);
 	wire_put_u32(w, v->mode);
@@ -199,7 +199,7 @@ static void put_injected_file(struct wire_writer *w, const struct injected_file 
 	wire_put_bytes(w, v->content);
 }
 
-static bool get_resources(struct wire_reader *r, struct resources *v)
+static bool get_wire_resources(struct wire_reader *r, struct wire_resources *v)
 {
 	if (!wire_get_u64(r, &v->memory_max))
 		return false;
@@ -218,7 +218,7 @@ static bool get_resources(struct wire_reader *r, struct resources *v)
 	return true;
 }
 
-static void put_resources(struct wire_writer *w, const struct resources *v)
+static void put_wire_resources(struct wire_writer *w, const struct wire_resources *v)
 {
 	wire_put_u64(w, v->memory_max);
 	wire_put_u64(w, v->memory_low);
@@ -229,7 +229,7 @@ static void put_resources(struct wire_writer *w, const struct resources *v)
 	wire_put_u64(w, v->pids_max);
 }
 
-static bool get_capabilities(struct wire_reader *r, struct capabilities *v)
+static bool get_wire_capabilities(struct wire_reader *r, struct wire_capabilities *v)
 {
 	if (!wire_get_u64(r, &v->bounding))
 		return false;
@@ -244,7 +244,7 @@ static bool get_capabilities(struct wire_reader *r, struct capabilities *v)
 	return true;
 }
 
-static void put_capabilities(struct wire_writer *w, const struct capabilities *v)
+static void put_wire_capabilities(struct wire_writer *w, const struct wire_capabilities *v)
 {
 	wire_put_u64(w, v->bounding);
 	wire_put_u64(w, v->effective);
@@ -253,7 +253,7 @@ static void put_capabilities(struct wire_writer *w, const struct capabilities *v
 	wire_put_u64(w, v->ambient);
 }
 
-static bool get_process(struct wire_reader *r, struct process *v)
+static bool get_wire_process(struct wire_reader *r, struct wire_process *v)
 {
 	if (!wire_get_u32(r, &v->process))
 		return false;
@@ -291,9 +291,9 @@ static bool get_process(struct wire_reader *r, struct process *v)
 	if (!v->rlimits.items)
 		return false;
 	for (uint32_t i = 0; i < v->rlimits.count; i++)
-		if (!get_rlimit(r, &v->rlimits.items[i]))
+		if (!get_wire_rlimit(r, &v->rlimits.items[i]))
 			return false;
-	if (!get_capabilities(r, &v->capabilities))
+	if (!get_wire_capabilities(r, &v->capabilities))
 		return false;
 	if (!wire_get_bool(r, &v->no_new_privileges))
 		return false;
@@ -304,7 +304,7 @@ static bool get_process(struct wire_reader *r, struct process *v)
 	return true;
 }
 
-static void put_process(struct wire_writer *w, const struct process *v)
+static void put_wire_process(struct wire_writer *w, const struct wire_process *v)
 {
 	wire_put_u32(w, v->process);
 	wire_put_u32(w, v->args.count);
@@ -324,14 +324,14 @@ static void put_process(struct wire_writer *w, const struct process *v)
 	wire_put_bool(w, v->stdin_open);
 	wire_put_u32(w, v->rlimits.count);
 	for (uint32_t i = 0; i < v->rlimits.count; i++)
-		put_rlimit(w, &v->rlimits.items[i]);
-	put_capabilities(w, &v->capabilities);
+		put_wire_rlimit(w, &v->rlimits.items[i]);
+	put_wire_capabilities(w, &v->capabilities);
 	wire_put_bool(w, v->no_new_privileges);
 	wire_put_i32(w, v->oom_score_adj);
 	wire_put_bool(w, v->discard_output);
 }
 
-static bool get_container(struct wire_reader *r, struct container *v)
+static bool get_wire_container(struct wire_reader *r, struct wire_container *v)
 {
 	if (!wire_get_u32(r, &v->container))
 		return false;
@@ -341,7 +341,7 @@ static bool get_container(struct wire_reader *r, struct container *v)
 	if (!v->layers.items)
 		return false;
 	for (uint32_t i = 0; i < v->layers.count; i++)
-		if (!get_layer(r, &v->layers.items[i]))
+		if (!get_wire_layer(r, &v->layers.items[i]))
 			return false;
 	if (!wire_get_string(r, &v->upper))
 		return false;
@@ -359,7 +359,7 @@ static bool get_container(struct wire_reader *r, struct container *v)
 	if (!v->mounts.items)
 		return false;
 	for (uint32_t i = 0; i < v->mounts.count; i++)
-		if (!get_mount(r, &v->mounts.items[i]))
+		if (!get_wire_mount(r, &v->mounts.items[i]))
 			return false;
 	if (!wire_get_u64(r, &v->shm_size))
 		return false;
@@ -367,28 +367,28 @@ static bool get_container(struct wire_reader *r, struct container *v)
 	if (!v->files.items)
 		return false;
 	for (uint32_t i = 0; i < v->files.count; i++)
-		if (!get_injected_file(r, &v->files.items[i]))
+		if (!get_wire_injected_file(r, &v->files.items[i]))
 			return false;
 	v->sysctls.items = wire_get_list(r, &v->sysctls.count, 8, sizeof(*v->sysctls.items));
 	if (!v->sysctls.items)
 		return false;
 	for (uint32_t i = 0; i < v->sysctls.count; i++)
-		if (!get_sysctl(r, &v->sysctls.items[i]))
+		if (!get_wire_sysctl(r, &v->sysctls.items[i]))
 			return false;
-	if (!get_resources(r, &v->resources))
+	if (!get_wire_resources(r, &v->resources))
 		return false;
-	if (!get_process(r, &v->process))
+	if (!get_wire_process(r, &v->process))
 		return false;
 	return true;
 }
 
-static void put_container(struct wire_writer *w, const struct container *v)
+static void put_wire_container(struct wire_writer *w, const struct wire_container *v)
 {
 	wire_put_u32(w, v->container);
 	wire_put_string(w, v->id);
 	wire_put_u32(w, v->layers.count);
 	for (uint32_t i = 0; i < v->layers.count; i++)
-		put_layer(w, &v->layers.items[i]);
+		put_wire_layer(w, &v->layers.items[i]);
 	wire_put_string(w, v->upper);
 	wire_put_bool(w, v->readonly_root);
 	wire_put_string(w, v->hostname);
@@ -397,19 +397,19 @@ static void put_container(struct wire_writer *w, const struct container *v)
 	wire_put_bool(w, v->init);
 	wire_put_u32(w, v->mounts.count);
 	for (uint32_t i = 0; i < v->mounts.count; i++)
-		put_mount(w, &v->mounts.items[i]);
+		put_wire_mount(w, &v->mounts.items[i]);
 	wire_put_u64(w, v->shm_size);
 	wire_put_u32(w, v->files.count);
 	for (uint32_t i = 0; i < v->files.count; i++)
-		put_injected_file(w, &v->files.items[i]);
+		put_wire_injected_file(w, &v->files.items[i]);
 	wire_put_u32(w, v->sysctls.count);
 	for (uint32_t i = 0; i < v->sysctls.count; i++)
-		put_sysctl(w, &v->sysctls.items[i]);
-	put_resources(w, &v->resources);
-	put_process(w, &v->process);
+		put_wire_sysctl(w, &v->sysctls.items[i]);
+	put_wire_resources(w, &v->resources);
+	put_wire_process(w, &v->process);
 }
 
-static bool get_process_status(struct wire_reader *r, struct process_status *v)
+static bool get_wire_process_status(struct wire_reader *r, struct wire_process_status *v)
 {
 	if (!wire_get_u32(r, &v->container))
 		return false;
@@ -444,7 +444,7 @@ static bool get_process_status(struct wire_reader *r, struct process_status *v)
 	return true;
 }
 
-static void put_process_status(struct wire_writer *w, const struct process_status *v)
+static void put_wire_process_status(struct wire_writer *w, const struct wire_process_status *v)
 {
 	wire_put_u32(w, v->container);
 	wire_put_u32(w, v->process);
@@ -463,7 +463,7 @@ static void put_process_status(struct wire_writer *w, const struct process_statu
 	wire_put_bool(w, v->stderr_closed);
 }
 
-static bool get_container_status(struct wire_reader *r, struct container_status *v)
+static bool get_wire_container_status(struct wire_reader *r, struct wire_container_status *v)
 {
 	if (!wire_get_u32(r, &v->container))
 		return false;
@@ -474,14 +474,14 @@ static bool get_container_status(struct wire_reader *r, struct container_status 
 	return true;
 }
 
-static void put_container_status(struct wire_writer *w, const struct container_status *v)
+static void put_wire_container_status(struct wire_writer *w, const struct wire_container_status *v)
 {
 	wire_put_u32(w, v->container);
 	wire_put_string(w, v->id);
 	wire_put_bool(w, v->frozen);
 }
 
-static bool get_top_process(struct wire_reader *r, struct top_process *v)
+static bool get_wire_top_process(struct wire_reader *r, struct wire_top_process *v)
 {
 	if (!wire_get_u32(r, &v->pid))
 		return false;
@@ -506,7 +506,7 @@ static bool get_top_process(struct wire_reader *r, struct top_process *v)
 	return true;
 }
 
-static void put_top_process(struct wire_writer *w, const struct top_process *v)
+static void put_wire_top_process(struct wire_writer *w, const struct wire_top_process *v)
 {
 	wire_put_u32(w, v->pid);
 	wire_put_u32(w, v->ppid);
@@ -538,13 +538,13 @@ bool get_msg_hello(struct wire_reader *r, struct msg_hello *v)
 	if (!v->containers.items)
 		return false;
 	for (uint32_t i = 0; i < v->containers.count; i++)
-		if (!get_container_status(r, &v->containers.items[i]))
+		if (!get_wire_container_status(r, &v->containers.items[i]))
 			return false;
 	v->processes.items = wire_get_list(r, &v->processes.count, 66, sizeof(*v->processes.items));
 	if (!v->processes.items)
 		return false;
 	for (uint32_t i = 0; i < v->processes.count; i++)
-		if (!get_process_status(r, &v->processes.items[i]))
+		if (!get_wire_process_status(r, &v->processes.items[i]))
 			return false;
 	return true;
 }
@@ -559,10 +559,10 @@ void put_msg_hello(struct wire_writer *w, const struct msg_hello *v)
 	wire_put_u32(w, v->vcpus);
 	wire_put_u32(w, v->containers.count);
 	for (uint32_t i = 0; i < v->containers.count; i++)
-		put_container_status(w, &v->containers.items[i]);
+		put_wire_container_status(w, &v->containers.items[i]);
 	wire_put_u32(w, v->processes.count);
 	for (uint32_t i = 0; i < v->processes.count; i++)
-		put_process_status(w, &v->processes.items[i]);
+		put_wire_process_status(w, &v->processes.items[i]);
 }
 
 bool get_msg_error(struct wire_reader *r, struct msg_error *v)
@@ -816,14 +816,14 @@ void put_msg_sandbox_stats_reply(struct wire_writer *w, const struct msg_sandbox
 
 bool get_msg_start_container(struct wire_reader *r, struct msg_start_container *v)
 {
-	if (!get_container(r, &v->container))
+	if (!get_wire_container(r, &v->container))
 		return false;
 	return true;
 }
 
 void put_msg_start_container(struct wire_writer *w, const struct msg_start_container *v)
 {
-	put_container(w, &v->container);
+	put_wire_container(w, &v->container);
 }
 
 bool get_msg_start_container_reply(struct wire_reader *r, struct msg_start_container_reply *v)
@@ -842,7 +842,7 @@ bool get_msg_exec(struct wire_reader *r, struct msg_exec *v)
 {
 	if (!wire_get_u32(r, &v->container))
 		return false;
-	if (!get_process(r, &v->process))
+	if (!get_wire_process(r, &v->process))
 		return false;
 	return true;
 }
@@ -850,7 +850,7 @@ bool get_msg_exec(struct wire_reader *r, struct msg_exec *v)
 void put_msg_exec(struct wire_writer *w, const struct msg_exec *v)
 {
 	wire_put_u32(w, v->container);
-	put_process(w, &v->process);
+	put_wire_process(w, &v->process);
 }
 
 bool get_msg_exec_reply(struct wire_reader *r, struct msg_exec_reply *v)
@@ -962,7 +962,7 @@ bool get_msg_update_resources(struct wire_reader *r, struct msg_update_resources
 {
 	if (!wire_get_u32(r, &v->container))
 		return false;
-	if (!get_resources(r, &v->resources))
+	if (!get_wire_resources(r, &v->resources))
 		return false;
 	return true;
 }
@@ -970,7 +970,7 @@ bool get_msg_update_resources(struct wire_reader *r, struct msg_update_resources
 void put_msg_update_resources(struct wire_writer *w, const struct msg_update_resources *v)
 {
 	wire_put_u32(w, v->container);
-	put_resources(w, &v->resources);
+	put_wire_resources(w, &v->resources);
 }
 
 bool get_msg_update_resources_reply(struct wire_reader *r, struct msg_update_resources_reply *v)
@@ -1104,7 +1104,7 @@ bool get_msg_top_reply(struct wire_reader *r, struct msg_top_reply *v)
 	if (!v->processes.items)
 		return false;
 	for (uint32_t i = 0; i < v->processes.count; i++)
-		if (!get_top_process(r, &v->processes.items[i]))
+		if (!get_wire_top_process(r, &v->processes.items[i]))
 			return false;
 	return true;
 }
@@ -1113,7 +1113,7 @@ void put_msg_top_reply(struct wire_writer *w, const struct msg_top_reply *v)
 {
 	wire_put_u32(w, v->processes.count);
 	for (uint32_t i = 0; i < v->processes.count; i++)
-		put_top_process(w, &v->processes.items[i]);
+		put_wire_top_process(w, &v->processes.items[i]);
 }
 
 bool get_msg_data(struct wire_reader *r, struct msg_data *v)

@@ -56,22 +56,22 @@ enum privilege {
 	PRIVILEGE_PRIVILEGED = 1,
 };
 
-struct layer {
+struct wire_layer {
 	const char *serial;
 };
 
-struct rlimit {
+struct wire_rlimit {
 	uint8_t resource;
 	uint64_t soft;
 	uint64_t hard;
 };
 
-struct sysctl {
+struct wire_sysctl {
 	const char *key;
 	const char *value;
 };
 
-struct mount {
+struct wire_mount {
 	enum mount_type type;
 	const char *source;
 	const char *target;
@@ -79,7 +79,7 @@ struct mount {
 	const char *options;
 };
 
-struct injected_file {
+struct wire_injected_file {
 	const char *path;
 	uint32_t mode;
 	uint32_t uid;
@@ -88,7 +88,7 @@ struct injected_file {
 	struct bytes content;
 };
 
-struct resources {
+struct wire_resources {
 	uint64_t memory_max;
 	uint64_t memory_low;
 	int64_t swap_max;
@@ -98,7 +98,7 @@ struct resources {
 	uint64_t pids_max;
 };
 
-struct capabilities {
+struct wire_capabilities {
 	uint64_t bounding;
 	uint64_t effective;
 	uint64_t permitted;
@@ -106,7 +106,7 @@ struct capabilities {
 	uint64_t ambient;
 };
 
-struct process {
+struct wire_process {
 	uint32_t process;
 	struct {
 		const char **items;
@@ -127,20 +127,20 @@ struct process {
 	uint16_t cols;
 	bool stdin_open;
 	struct {
-		struct rlimit *items;
+		struct wire_rlimit *items;
 		uint32_t count;
 	} rlimits;
-	struct capabilities capabilities;
+	struct wire_capabilities capabilities;
 	bool no_new_privileges;
 	int32_t oom_score_adj;
 	bool discard_output;
 };
 
-struct container {
+struct wire_container {
 	uint32_t container;
 	const char *id;
 	struct {
-		struct layer *items;
+		struct wire_layer *items;
 		uint32_t count;
 	} layers;
 	const char *upper;
@@ -150,23 +150,23 @@ struct container {
 	bool share_pid;
 	bool init;
 	struct {
-		struct mount *items;
+		struct wire_mount *items;
 		uint32_t count;
 	} mounts;
 	uint64_t shm_size;
 	struct {
-		struct injected_file *items;
+		struct wire_injected_file *items;
 		uint32_t count;
 	} files;
 	struct {
-		struct sysctl *items;
+		struct wire_sysctl *items;
 		uint32_t count;
 	} sysctls;
-	struct resources resources;
-	struct process process;
+	struct wire_resources resources;
+	struct wire_process process;
 };
 
-struct process_status {
+struct wire_process_status {
 	uint32_t container;
 	uint32_t process;
 	uint32_t pid;
@@ -184,13 +184,13 @@ struct process_status {
 	bool stderr_closed;
 };
 
-struct container_status {
+struct wire_container_status {
 	uint32_t container;
 	const char *id;
 	bool frozen;
 };
 
-struct top_process {
+struct wire_top_process {
 	uint32_t pid;
 	uint32_t ppid;
 	uint32_t uid;
@@ -211,11 +211,11 @@ struct msg_hello {
 	uint64_t memory_available;
 	uint32_t vcpus;
 	struct {
-		struct container_status *items;
+		struct wire_container_status *items;
 		uint32_t count;
 	} containers;
 	struct {
-		struct process_status *items;
+		struct wire_process_status *items;
 		uint32_t count;
 	} processes;
 };
@@ -301,7 +301,7 @@ struct msg_sandbox_stats_reply {
 };
 
 struct msg_start_container {
-	struct container container;
+	struct wire_container container;
 };
 
 struct msg_start_container_reply {
@@ -310,7 +310,7 @@ struct msg_start_container_reply {
 
 struct msg_exec {
 	uint32_t container;
-	struct process process;
+	struct wire_process process;
 };
 
 struct msg_exec_reply {
@@ -349,7 +349,7 @@ struct msg_freeze_reply {
 
 struct msg_update_resources {
 	uint32_t container;
-	struct resources resources;
+	struct wire_resources resources;
 };
 
 struct msg_update_resources_reply {
@@ -395,7 +395,7 @@ struct msg_top {
 
 struct msg_top_reply {
 	struct {
-		struct top_process *items;
+		struct wire_top_process *items;
 		uint32_t count;
 	} processes;
 };
