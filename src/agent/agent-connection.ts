@@ -143,9 +143,9 @@ export class AgentConnection implements AsyncDisposable {
     return this.#processes.claim(handle, offsets, sink);
   }
 
-  /** Drops the output of a container's processes that nobody took up, and forgets each when it has ended. */
-  discardUnclaimed(container: number): void {
-    this.#processes.discardUnclaimed(container);
+  /** Drops the output of processes that nobody took up, so that it does not stop them; forgets each when it has ended. */
+  discardUnclaimed(): void {
+    if (this.#failure === undefined) this.#processes.discardUnclaimed();
   }
 
   /** After `ended`: settles all that waits for a process, with the reason the caller knows better than the channel. */

@@ -68,9 +68,8 @@ export class ProcessTable {
   }
 
   /** Takes up processes nobody else will, so that their unread output does not stop them, and forgets them at their end. */
-  discardUnclaimed(container: number): void {
+  discardUnclaimed(): void {
     for (const { status } of [...this.#unclaimed.values()]) {
-      if (status.container !== container) continue;
       const offsets = {
         stdoutOffset: status.stdoutAcked,
         stderrOffset: status.stderrAcked,

@@ -1,0 +1,49 @@
+import type { Machine, MachineShape } from '../../engine/ports/vmm.ts';
+import { connectGuest } from './connect-guest.ts';
+import type { GuestImage } from './guest-image.ts';
+import { GuestMachine } from './guest-machine.ts';
+import type { MachineSize } from './machine-size.ts';
+import { machineSpec } from './machine-spec.ts';
+import { traced } from './observer.ts';
+import { personalise } from './personalise.ts';
+import type { RuntimeContext } from './runtime-context.ts';
+
+/** A new machine, unique and ready: cloned from its shape's template, or booted where the VMM cannot clone. */
+export async function launchMachine(
+  context: RuntimeContext,
+  image: GuestImage,
+  size: MachineSize,
+  options: { readonly hostname: string; readonly subject: string },
+  signal: AbortSignal,
+): Promise<GuestMachine> {
+  const { vmm, templates, uids, observer, timeouts } = context;
+  const { hostname, subject } = options;
+  const shape: MachineShape = { ...size, kernel: image.kernel, initramfsPath: image.initramfsPath };
+  await using undo = new AsyncDisposableStack();
+  const span = <T>(name: string, work: () => Promise<T>) => traced(observer, subject, name, work);
+
+  const template = vmm.capabilities.clone
+    ? await span('template', () => templates.get(shape, signal))
+    : undefined;
+  const templateKey = template === undefined ? undefined : templates.keyOf(shape);
+  const inUse = undo.use(templates.use(templateKey)); // until the machine counts as its user itself
+  const uid = uids.allocate();
+  undo.defer(() => uids.release(uid));
+  const spec = machineSpec(shape, uid);
+  context.machines.add(spec.id);
+  undo.defer(() => void context.machines.delete(spec.id));
+  const machine: Machine = undo.use(
+    template === undefined
+      ? await span('boot', () => vmm.boot(spec, signal))
+      : await span('clone', () => vmm.clone(template, spec, signal)),
+  );
+  const timeoutMs = template === undefined ? timeouts.bootMs : timeouts.connectMs;
+  const agent = undo.use(
+    await span('connect', () => connectGuest(context, machine, { fresh: true, timeoutMs }, signal)),
+  );
+  const identity = await span('personalise', () => personalise(agent, hostname, signal));
+  const guest = new GuestMachine(context, { machine, agent, uid, shape, identity, templateKey });
+  undo.move();
+  inUse[Symbol.dispose]();
+  return guest;
+}
