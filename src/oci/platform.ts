@@ -98,3 +98,12 @@ export function choosePlatform(manifests: readonly Descriptor[], wanted: Platfor
     `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries of ${what}: ${has}`,
   );
 }
+
+/** Whatever the platform that was asked for: a pod's kernel is Linux. */
+export function requireLinux(os: string, what: string): void {
+  if (os !== 'linux')
+    throw new EngineError(
+      'invalid_argument',
+      `${what} is an image for ${os.slice(0, 64)}; DVM runs linux images only`,
+    );
+}

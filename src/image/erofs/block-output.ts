@@ -3,8 +3,8 @@
  * Appending is synchronous and cheap; `drained` is where the caller waits for the disk.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { EngineError, messageOf } from '../../errors/engine-error.ts';
-import { isErrno } from '../../system/errno.ts';
+import type { EngineError } from '../../errors/engine-error.ts';
+import { writeFailure } from '../write-failure.ts';
 import { blockBytes } from './format.ts';
 
 const pieceBytes = 1024 * 1024;
@@ -117,15 +117,4 @@ export class BlockOutput {
       this.#failure ??= writeFailure(this.#what, error);
     }
   }
-}
-
-function writeFailure(what: string, cause: unknown): EngineError {
-  if (isErrno(cause, 'ENOSPC', 'EDQUOT')) {
-    return new EngineError(
-      'resource_exhausted',
-      `cannot write ${what}: no space left on the data directory's file system; remove images (dvm image prune) or move --data-dir`,
-      { cause },
-    );
-  }
-  return new EngineError('internal', `cannot write ${what}: ${messageOf(cause)}`, { cause });
 }

@@ -18,6 +18,8 @@ export interface LayerSource {
   readonly compression: Compression | 'any';
   /** What it must turn out to be, where that is known. */
   readonly expected?: { readonly digest?: Digest; readonly size?: number; readonly diffId?: Digest };
+  /** Everything has come and is what it should be; the metadata is still to be written. */
+  readonly onVerified?: () => void;
 }
 
 export interface ConvertedLayer {
@@ -44,6 +46,7 @@ export async function convertLayer(
   try {
     const read = await readInto(writer, source, limits, signal);
     verify(source, read);
+    source.onVerified?.();
     signal.throwIfAborted();
     const fileBytes = await writer.finish();
     await file.chmod(0o444);

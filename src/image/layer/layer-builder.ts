@@ -124,7 +124,7 @@ export class LayerBuilder implements TarSink {
 
   #hardlink(parent: Inode, name: string, entry: TarEntry): void {
     const link = `hard link "${printable(entry.name)}" to "${printable(entry.linkName)}"`;
-    const target = this.#tree.find(splitLayerPath(entry.linkName, this.#limits.maxDepth), entry.name);
+    const target = this.#tree.find(splitLayerPath(entry.linkName, this.#limits.maxDepth, link), entry.name);
     if (target === undefined)
       throw new EngineError('invalid_argument', `archive has a ${link}, which is not in this layer`);
     if (target.isDirectory)

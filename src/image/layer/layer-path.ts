@@ -7,41 +7,32 @@ const pathMaxBytes = 4096;
 
 /**
  * The components below the layer's root. As Docker does, a leading "/" is dropped and "." and ".." are resolved by the
- * letters; a name that would leave the root is refused.
+ * letters; a name that would leave the root is refused. `what` names it in errors.
  */
-export function splitLayerPath(name: string, maxDepth: number): string[] {
+export function splitLayerPath(
+  name: string,
+  maxDepth: number,
+  what = `archive entry "${printable(name)}"`,
+): string[] {
   if (name.length > pathMaxBytes)
-    throw new EngineError(
-      'invalid_argument',
-      `archive entry "${printable(name)}" has a name of more than ${pathMaxBytes} bytes`,
-    );
+    throw new EngineError('invalid_argument', `${what} has a name of more than ${pathMaxBytes} bytes`);
   const parts: string[] = [];
   for (const part of name.split('/')) {
     if (part === '' || part === '.') continue;
     if (part === '..') {
       if (parts.pop() === undefined)
-        throw new EngineError(
-          'invalid_argument',
-          `archive entry "${printable(name)}" leaves the root of the layer`,
-        );
+        throw new EngineError('invalid_argument', `${what} leaves the root of the layer`);
       continue;
     }
     if (part.length > nameMaxBytes)
-      throw new EngineError(
-        'invalid_argument',
-        `archive entry "${printable(name)}" has a component of more than ${nameMaxBytes} bytes`,
-      );
-    if (part.includes('\0'))
-      throw new EngineError(
-        'invalid_argument',
-        `archive entry "${printable(name)}" has a NUL byte in its name`,
-      );
+      throw new EngineError('invalid_argument', `${what} has a component of more than ${nameMaxBytes} bytes`);
+    if (part.includes('\0')) throw new EngineError('invalid_argument', `${what} has a NUL byte in its name`);
     parts.push(part);
   }
   if (parts.length > maxDepth) {
     throw new EngineError(
       'resource_exhausted',
-      `archive entry "${printable(name)}" is ${parts.length} directories deep; the limit is ${maxDepth}`,
+      `${what} is ${parts.length} directories deep; the limit is ${maxDepth}`,
     );
   }
   return parts;

@@ -24,7 +24,7 @@ export interface TarEntry {
 /** Receives an archive's members in order. Every call is synchronous; whoever feeds the reader waits between pushes. */
 export interface TarSink {
   entry(entry: TarEntry): void;
-  /** The member's next bytes; valid during the call only. */
+  /** The member's next bytes: a view of the chunk that was pushed. */
   data(chunk: Buffer): void;
   /** The member's next `count` bytes are a hole. */
   zeros(count: number): void;
