@@ -36,6 +36,11 @@ export interface VmmCapabilities {
   readonly hotplugDisk: boolean;
   readonly pause: boolean;
   readonly maxDisks: number;
+  /**
+   * Part of a template's identity, beside name and version: what else (the driver's own layout, the host's CPU) a
+   * template depends on. A template of another generation cannot be cloned.
+   */
+  readonly templateGeneration?: string;
 }
 
 /** The VMM's cage on the host. `uid`/`gid` belong to this machine alone. */
@@ -63,7 +68,7 @@ export interface MachineTemplate {
 }
 
 export interface DiskSpec {
-  /** At most 20 characters of [A-Za-z0-9_-]; the guest finds the disk by it. */
+  /** At most 20 characters of [A-Za-z0-9_-]: the serial to give it, if the driver does not choose (see `attachDisk`). */
   readonly serial: string;
   /** A regular file on the host; handed to the VMM as an open descriptor, always as raw. */
   readonly path: string;
@@ -89,8 +94,13 @@ export interface Machine extends AsyncDisposable {
   readonly exited: Promise<MachineExit>;
   /** Connects to the guest channel. One connection at a time; the previous one must be destroyed first. */
   connectChannel(signal: AbortSignal): Promise<Duplex>;
-  attachDisk(disk: DiskSpec, signal: AbortSignal): Promise<void>;
-  /** The guest must have let go of it (`releaseDisk`). */
+  /**
+   * Resolves with the serial by which the guest finds the disk, when its content can be read: `disk.serial`, or that of
+   * a slot the machine had prepared (`ro00`, `rw00`, …), which spares the guest a SCSI scan. Only then may the guest be
+   * told to use it. A slot shows more capacity than the file has: file systems know their own size.
+   */
+  attachDisk(disk: DiskSpec, signal: AbortSignal): Promise<string>;
+  /** By the serial `attachDisk` resolved with. The guest must have let go of it (`releaseDisk`). */
   detachDisk(serial: string, signal: AbortSignal): Promise<void>;
   /** Stops the virtual CPUs. */
   pause(signal: AbortSignal): Promise<void>;
