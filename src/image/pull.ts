@@ -80,9 +80,9 @@ async function pullOne(
 ): Promise<Image> {
   const name = familiarString(reference);
   const wanted = reference.digest ?? reference.tag ?? 'latest';
-  report({ id: wanted, status: `Pulling from ${reference.path}` });
   const image = await resolve(client, wanted, name, platform ?? puller.hostPlatform, signal);
   const { manifest } = image;
+  report({ id: wanted, status: `Pulling from ${reference.path}` });
   requireImage(manifest, name);
   const configBytes = await client.smallBlob(manifest.config, configMaxBytes, `config of ${name}`, signal);
   const config = parseImageConfig(configBytes, name);

@@ -39,14 +39,16 @@ export class SharedWork<Progress> {
   #start(key: string, work: (report: Report<Progress>, signal: AbortSignal) => Promise<void>): Job<Progress> {
     const controller = new AbortController();
     const reports = new Set<Report<Progress>>();
+    const { promise: done, resolve } = Promise.withResolvers<undefined>();
+    const job: Job<Progress> = { controller, reports, done, latest: undefined };
     const report = (progress: Progress) => {
       job.latest = progress;
       for (const each of reports) each(progress);
     };
-    const done = work(report, controller.signal).finally(() => {
+    const finished = work(report, controller.signal).finally(() => {
       if (this.#jobs.get(key) === job) this.#jobs.delete(key);
     });
-    const job: Job<Progress> = { controller, reports, done, latest: undefined };
+    resolve(finished.then(() => undefined));
     this.#jobs.set(key, job);
     return job;
   }
