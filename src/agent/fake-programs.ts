@@ -43,7 +43,7 @@ const stty: FakeProgram = async ({ size, write }) => {
   return 0;
 };
 
-/** sh -c with commands between semicolons, `>&2`, `exit N` and `trap 'exit N' SIGNAL; …; wait`. */
+/** sh -c with commands between semicolons, `>&2`, `exit N` and `trap 'exit N' TERM; …; sleep N & wait`. */
 const sh: FakeProgram = async (context) => {
   const script = context.args[2] ?? '';
   const trap = /trap 'exit (\d+)' TERM/.exec(script);
@@ -65,7 +65,7 @@ const sh: FakeProgram = async (context) => {
 async function simple(context: FakeProgramContext, command: string): Promise<number> {
   const toStderr = command.includes('>&2');
   const args = command.replace('>&2', '').trim().split(/\s+/);
-  if (args[0] === undefined || args[0] === '' || args[0] === 'wait') return 0;
+  if (args[0] === undefined || args[0] === '' || args.at(-1) === 'wait') return 0;
   const program = fakePrograms[args[0]];
   if (program === undefined) return 127;
   return await program({

@@ -19,7 +19,7 @@ export async function buildTemplate(
   const uid = uids.allocate();
   const spec = machineSpec(shape, uid);
   context.machines.add(spec.id);
-  using deadline = withDeadline(undefined, timeouts.bootMs, 'the template to be built');
+  using deadline = withDeadline(undefined, timeouts.bootMs + timeouts.requestMs, 'the template to be built');
   const { signal } = deadline;
   try {
     await using machine = await traced(observer, spec.id, 'template.launch', () =>

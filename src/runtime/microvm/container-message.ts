@@ -8,17 +8,15 @@ import { tmpfsFlagsAndOptions } from './tmpfs-mount.ts';
 export interface ContainerHandles {
   readonly container: number;
   readonly process: number;
-  /** Serials of the layers' disks, top first, and of the writable one. */
-  readonly layers: readonly string[];
-  readonly writable: string | undefined;
 }
 
+/** All but the disks, which are not plugged in yet. */
 export function containerMessage(spec: ContainerStartSpec, handles: ContainerHandles): Container {
   return {
     container: handles.container,
     id: spec.id,
-    layers: handles.layers.map((serial) => ({ serial })),
-    upper: handles.writable ?? '',
+    layers: [],
+    upper: '',
     readonlyRoot: spec.readonlyRoot,
     hostname: spec.hostname,
     privilege: spec.privileged ? 'privileged' : 'standard',

@@ -4,15 +4,23 @@ import { EngineError, errorCodeOf } from '../../errors/engine-error.ts';
 import { KeyedLock } from '../../system/keyed-lock.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
+/** A disk in use: what it is, and by which serial the guest has it. */
+export interface AttachedDisk {
+  readonly name: string;
+  readonly serial: string;
+}
+
 interface Entry {
   /** Undefined: from before this daemon. */
   readonly path: string | undefined;
+  readonly serial: string;
   users: number;
 }
 
 /**
- * The disks of one machine. A disk is plugged in by its first user and unplugged with its last; layers that containers of
- * a pod have in common are one disk. Under a serial's lock: nobody uses a disk that is being unplugged.
+ * The disks of one machine, by name (the serial asked for; the VMM may choose another). A disk is plugged in by its first
+ * user and unplugged with its last; layers that containers of a pod have in common are one disk. Under a name's lock: nobody
+ * uses a disk that is being unplugged.
  */
 export class DiskTable {
   readonly #machine: Machine;
@@ -20,6 +28,7 @@ export class DiskTable {
   readonly #context: RuntimeContext;
   readonly #lock = new KeyedLock();
   readonly #disks = new Map<string, Entry>();
+  #attaching = 0;
 
   constructor(machine: Machine, agent: AgentConnection, context: RuntimeContext) {
     this.#machine = machine;
@@ -27,63 +36,66 @@ export class DiskTable {
     this.#context = context;
   }
 
-  async attach(disk: DiskSpec, signal: AbortSignal): Promise<void> {
-    await this.#lock.run(disk.serial, () => this.#attach(disk, signal), signal);
+  async attach(disk: DiskSpec, signal: AbortSignal): Promise<AttachedDisk> {
+    return await this.#lock.run(disk.serial, () => this.#attach(disk, signal), signal);
   }
 
-  async #attach(disk: DiskSpec, signal: AbortSignal): Promise<void> {
-    const entry = this.#disks.get(disk.serial);
+  async #attach(disk: DiskSpec, signal: AbortSignal): Promise<AttachedDisk> {
+    const name = disk.serial;
+    const entry = this.#disks.get(name);
     if (entry !== undefined) {
-      // Serials are short: two digests could be made to share one, to show a container another's layer.
+      // Names are short: two digests could be made to share one, to show a container another's layer.
       if (entry.path !== undefined && entry.path !== disk.path) {
-        throw new EngineError('internal', `disk ${disk.serial} is ${entry.path}, not ${disk.path}`);
+        throw new EngineError('internal', `disk ${name} is ${entry.path}, not ${disk.path}`);
       }
       entry.users++;
-      return;
+      return { name, serial: entry.serial };
     }
     const { maxDisks } = this.#context.vmm.capabilities;
-    if (this.#disks.size >= maxDisks) {
+    if (this.#disks.size + this.#attaching >= maxDisks) {
       throw new EngineError(
         'resource_exhausted',
         `cannot plug in another disk: a sandbox has ${maxDisks} at most (one per layer and one per container)`,
       );
     }
-    const mine = { path: disk.path, users: 1 };
-    this.#disks.set(disk.serial, mine);
+    this.#attaching++;
     try {
-      await this.#machine.attachDisk(disk, signal);
-    } catch (error) {
-      this.#disks.delete(disk.serial);
-      throw error;
+      const serial = await this.#machine.attachDisk(disk, signal);
+      this.#disks.set(name, { path: disk.path, serial, users: 1 });
+      return { name, serial };
+    } finally {
+      this.#attaching--;
     }
   }
 
   /** A disk that was plugged in by an earlier daemon, and has one more user. */
-  adopt(serial: string): void {
-    const entry = this.#disks.get(serial);
-    if (entry === undefined) this.#disks.set(serial, { path: undefined, users: 1 });
+  adopt({ name, serial }: AttachedDisk): void {
+    const entry = this.#disks.get(name);
+    if (entry === undefined) this.#disks.set(name, { path: undefined, serial, users: 1 });
     else entry.users++;
   }
 
   /** One user less; the last one unplugs it. Nothing may have it mounted any more. */
-  async release(serial: string, signal: AbortSignal): Promise<void> {
-    await this.#lock.run(serial, () => this.#release(serial, signal), signal);
+  async release({ name }: AttachedDisk, signal: AbortSignal): Promise<void> {
+    await this.#lock.run(name, () => this.#release(name, signal), signal);
   }
 
-  async #release(serial: string, signal: AbortSignal): Promise<void> {
-    const entry = this.#disks.get(serial);
+  async #release(name: string, signal: AbortSignal): Promise<void> {
+    const entry = this.#disks.get(name);
     if (entry === undefined) return;
     if (entry.users > 1) {
       entry.users--;
       return;
     }
+    const { serial } = entry;
     try {
       const timeoutMs = this.#context.timeouts.containerMs;
       await this.#agent.request({ type: 'releaseDisk', serial }, { signal, timeoutMs });
     } catch (error) {
+      // The guest does not have it (any more).
       if (errorCodeOf(error) !== 'not_found' && errorCodeOf(error) !== 'unavailable') throw error;
     }
     await this.#machine.detachDisk(serial, signal);
-    this.#disks.delete(serial);
+    this.#disks.delete(name);
   }
 }

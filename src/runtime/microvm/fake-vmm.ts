@@ -132,18 +132,20 @@ export class FakeMachine implements Machine {
     return Promise.resolve(this.agent.connect());
   }
 
-  attachDisk(disk: DiskSpec, signal: AbortSignal): Promise<void> {
+  /** Two slots, as a template prepares them; more disks keep their own serial. */
+  attachDisk(disk: DiskSpec, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    if (this.disks.has(disk.serial)) throw new EngineError('already_exists', `disk ${disk.serial} is there`);
-    this.disks.set(disk.serial, disk);
-    return Promise.resolve();
+    const serial = ['slot0', 'slot1'].find((slot) => !this.disks.has(slot)) ?? disk.serial;
+    if (this.disks.has(serial)) throw new EngineError('already_exists', `disk ${serial} is there`);
+    this.disks.set(serial, disk);
+    return Promise.resolve(serial);
   }
 
   detachDisk(serial: string): Promise<void> {
     if (!this.agent.released.includes(serial)) {
       throw new EngineError('failed_precondition', `the guest has not let go of ${serial}`);
     }
-    this.disks.delete(serial);
+    if (!this.disks.delete(serial)) throw new EngineError('not_found', `there is no disk ${serial}`);
     return Promise.resolve();
   }
 

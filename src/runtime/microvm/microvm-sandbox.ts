@@ -88,7 +88,7 @@ export class MicrovmSandbox implements Sandbox {
     if (!known) return undefined;
     const first = await resumeProcess(this.#guest, parts.container, process, signal);
     if (first === undefined) return undefined;
-    for (const serial of parts.disks) this.#guest.disks.adopt(serial);
+    for (const disk of parts.disks) this.#guest.disks.adopt(disk);
     return new MicrovmContainer(this.#context, this.#guest, parts, first);
   }
 

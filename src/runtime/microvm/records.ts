@@ -42,8 +42,7 @@ const containerRecord = z.strictObject({
   version: z.literal(1),
   container: handle,
   id: z.string(),
-  /** Serials of all its disks. */
-  disks: z.array(z.string().min(1).max(20)),
+  disks: z.array(z.strictObject({ name: z.string(), serial: z.string() })),
 });
 export type ContainerRecord = z.infer<typeof containerRecord>;
 

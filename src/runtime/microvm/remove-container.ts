@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors/engine-error.ts';
 import { withDeadline } from '../../system/deadline.ts';
+import type { AttachedDisk } from './disk-table.ts';
 import type { GuestMachine } from './guest-machine.ts';
 import { traced } from './observer.ts';
 import type { ContainerRecord } from './records.ts';
@@ -31,16 +32,16 @@ export async function removeContainer(
 /** Goes on after a failure: the others must not stay plugged in for it. */
 export async function releaseDisks(
   guest: GuestMachine,
-  serials: readonly string[],
+  disks: readonly AttachedDisk[],
   signal: AbortSignal,
 ): Promise<void> {
-  const results = await Promise.allSettled(serials.map((serial) => guest.disks.release(serial, signal)));
+  const results = await Promise.allSettled(disks.map((disk) => guest.disks.release(disk, signal)));
   const failures = results
     .filter((result) => result.status === 'rejected')
     .map(({ reason }) => reason as unknown);
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];
-  throw new EngineError('internal', `cannot unplug ${failures.length} of ${serials.length} disks`, {
+  throw new EngineError('internal', `cannot unplug ${failures.length} of ${disks.length} disks`, {
     cause: new AggregateError(failures),
   });
 }

@@ -2,6 +2,7 @@ import type { ContainerStartSpec, LayerFile, OutputSink } from '../../engine/por
 import type { DiskSpec } from '../../engine/ports/vmm.ts';
 import { EngineError } from '../../errors/engine-error.ts';
 import { containerMessage } from './container-message.ts';
+import type { AttachedDisk } from './disk-table.ts';
 import type { GuestMachine } from './guest-machine.ts';
 import { MicrovmContainer } from './microvm-container.ts';
 import { MicrovmProcess, processRecordOf } from './microvm-process.ts';
@@ -21,19 +22,21 @@ export async function startContainer(
   const { observer, timeouts } = context;
   const container = guest.handles.next();
   const layers = layerDisks(spec.layers);
-  const writable = spec.writablePath === undefined ? undefined : writableDisk(container, spec.writablePath);
-  const message = containerMessage(spec, {
-    container,
-    process: guest.handles.next(),
-    layers: layers.map(({ serial }) => serial),
-    writable: writable?.serial,
-  });
-  const attached: string[] = [];
+  const writable = spec.writablePath === undefined ? [] : [writableDisk(container, spec.writablePath)];
+  const disks = [...layers, ...writable];
+  const attached: AttachedDisk[] = [];
   const parts: ContainerRecord = { version: 1, container, id: spec.id, disks: attached };
   try {
-    await traced(observer, spec.id, 'attach', () =>
-      attachAll(guest, writable === undefined ? layers : [...layers, writable], attached, signal),
+    // Made before anything is plugged in: what cannot be said to the agent fails here.
+    const draft = containerMessage(spec, { container, process: guest.handles.next() });
+    const serials = await traced(observer, spec.id, 'attach', () =>
+      attachAll(guest, disks, attached, signal),
     );
+    const message = {
+      ...draft,
+      layers: serials.slice(0, layers.length).map((serial) => ({ serial })),
+      upper: serials[layers.length] ?? '',
+    };
     const { process, pid } = await traced(observer, spec.id, 'start', () =>
       guest.agent.startContainer(message, sink, { signal, timeoutMs: timeouts.containerMs }),
     );
@@ -68,20 +71,21 @@ function writableDisk(container: number, path: string): DiskSpec {
   return { serial: `W-${container.toString(16)}`, path, readonly: false };
 }
 
-/** Waits for all of them also when one fails, so that what was plugged in is known. */
+/** Waits for all of them also when one fails, so that what was plugged in is known. Their serials, in the disks' order. */
 async function attachAll(
   guest: GuestMachine,
   disks: readonly DiskSpec[],
-  attached: string[],
+  attached: AttachedDisk[],
   signal: AbortSignal,
-): Promise<void> {
-  const results = await Promise.allSettled(
-    disks.map(async (disk) => {
-      await guest.disks.attach(disk, signal);
-      attached.push(disk.serial);
-    }),
-  );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+): Promise<readonly string[]> {
+  const results = await Promise.allSettled(disks.map((disk) => guest.disks.attach(disk, signal)));
+  const failures: unknown[] = [];
+  for (const result of results) {
+    if (result.status === 'fulfilled') attached.push(result.value);
+    else failures.push(result.reason);
+  }
+  if (failures.length > 0) throw failures[0];
+  return attached.map(({ serial }) => serial);
 }
 
 async function undo(context: RuntimeContext, guest: GuestMachine, parts: ContainerRecord): Promise<void> {

@@ -15,6 +15,8 @@ export interface TemplateIdentity {
   readonly kernelHash: string;
   readonly vmm: string;
   readonly vmmVersion: string;
+  /** Of the driver's own making of templates. */
+  readonly templateGeneration: string;
   readonly accelerator: string;
   readonly vcpus: number;
   readonly memoryBytes: number;
@@ -39,6 +41,7 @@ export function templateIdentity(capabilities: VmmCapabilities, shape: MachineSh
     kernelHash: shape.kernel.hash,
     vmm: capabilities.name,
     vmmVersion: capabilities.version,
+    templateGeneration: capabilities.templateGeneration ?? '',
     accelerator: capabilities.accelerator,
     vcpus: shape.vcpus,
     memoryBytes: shape.memoryBytes,
