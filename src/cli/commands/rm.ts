@@ -1,0 +1,39 @@
+/** dvm rm */
+import { ApiError } from '../../client/api-error.ts';
+import { anyNumber } from '../arguments/command.ts';
+import type { Command } from '../arguments/command.ts';
+import { forEachName } from './each-container.ts';
+
+export const command: Command = {
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  flags: [
+    {
+      name: 'force',
+      short: 'f',
+      kind: 'bool',
+      help: 'Force the removal of a running container (uses SIGKILL)',
+    },
+    {
+      name: 'volumes',
+      short: 'v',
+      kind: 'bool',
+      help: 'Remove anonymous volumes associated with the container',
+    },
+  ],
+  args: { min: 1, max: anyNumber },
+  completeArgs: 'container',
+  unsupported: ['link', 'l'],
+  run: (context) => {
+    const force = context.flags.bool('force');
+    const query = { force: force || undefined, v: context.flags.bool('volumes') || undefined };
+    return forEachName(context, async (path) => {
+      try {
+        await context.client.send('DELETE', path, { query });
+      } catch (error) {
+        // With --force what is not there is as good as removed, but it is said.
+        if (!force || !(error instanceof ApiError) || error.status !== 404) throw error;
+        await context.err.line(`Error response from daemon: ${error.message}`);
+      }
+    });
+  },
+};

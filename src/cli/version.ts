@@ -1,0 +1,4 @@
+import packageJson from '../../package.json' with { type: 'json' };
+
+/** This checkout's. */
+export const dvmVersion: string = packageJson.version;
