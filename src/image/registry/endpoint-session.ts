@@ -68,22 +68,28 @@ export class EndpointSession {
   /** A response with status 200 or 206; anything else becomes an error. */
   async get(request: EndpointRequest, signal: AbortSignal): Promise<HttpResponse> {
     for (let attempt = 1; ; attempt++) {
-      const outcome = await this.#try(request, signal).catch((error: unknown) => {
-        if (
-          error instanceof EngineError &&
-          error.code === 'unavailable' &&
-          attempt < this.#retry.attempts &&
-          !isPermanent(error)
-        )
-          return undefined;
-        throw error;
-      });
-      if (outcome !== undefined && !isRetryableStatus(outcome.status))
-        return await this.#checked(outcome, request);
-      if (outcome !== undefined && attempt >= this.#retry.attempts)
-        return await this.#checked(outcome, request);
-      outcome?.stream.destroy();
-      await waitBeforeRetry(this.#retry, attempt, outcome?.header('retry-after'), signal);
+      const isLast = attempt >= this.#retry.attempts;
+      const response = await this.#attempt(request, isLast, signal);
+      if (response !== undefined && (isLast || !isRetryableStatus(response.status))) {
+        return await this.#checked(response, request);
+      }
+      response?.stream.destroy();
+      await waitBeforeRetry(this.#retry, attempt, response?.header('retry-after'), signal);
+    }
+  }
+
+  /** Undefined: there was no answer, and trying again may help. */
+  async #attempt(
+    request: EndpointRequest,
+    isLast: boolean,
+    signal: AbortSignal,
+  ): Promise<HttpResponse | undefined> {
+    try {
+      return await this.#try(request, signal);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      if (error.code === 'unavailable' && !isLast && !isPermanent(error)) return undefined;
+      throw new EngineError(error.code, `${request.what}: ${error.message}`, { cause: error.cause ?? error });
     }
   }
 
