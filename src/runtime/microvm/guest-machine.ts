@@ -93,11 +93,12 @@ export class GuestMachine implements AsyncDisposable {
       await this.agent[Symbol.asyncDispose]();
       this.agent.loseProcesses(why);
       await this.machine.kill();
+      this.#context.uids.release(this.parts.uid);
+      this.#context.machines.delete(this.machine.id);
     } catch (error) {
+      // Its user stays taken: something of it may still run.
       this.#context.observer.warn(`cannot remove what is left of machine ${this.machine.id}`, error);
     }
-    this.#context.uids.release(this.parts.uid);
-    this.#context.machines.delete(this.machine.id);
     this.#inUse[Symbol.dispose]();
     return why;
   }

@@ -1,4 +1,4 @@
-import type { Machine, MachineShape } from '../../engine/ports/vmm.ts';
+import type { Machine, MachineShape, MachineSpec, MachineTemplate } from '../../engine/ports/vmm.ts';
 import { connectGuest } from './connect-guest.ts';
 import type { GuestImage } from './guest-image.ts';
 import { GuestMachine } from './guest-machine.ts';
@@ -8,17 +8,52 @@ import { traced } from './observer.ts';
 import { personalise } from './personalise.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 
-/** A new machine, unique and ready: cloned from its shape's template, or booted where the VMM cannot clone. */
+export interface LaunchOptions {
+  readonly hostname: string;
+  /** Whom the spans are about. */
+  readonly subject: string;
+}
+
+/**
+ * A new machine, unique and ready: cloned from its shape's template, or booted where the VMM cannot clone. A template that
+ * cannot be cloned (its files are damaged, the VMM was replaced) is built anew, once.
+ */
 export async function launchMachine(
   context: RuntimeContext,
   image: GuestImage,
   size: MachineSize,
-  options: { readonly hostname: string; readonly subject: string },
+  options: LaunchOptions,
+  signal: AbortSignal,
+): Promise<GuestMachine> {
+  const shape: MachineShape = { ...size, kernel: image.kernel, initramfsPath: image.initramfsPath };
+  try {
+    return await launch(context, shape, options, signal);
+  } catch (error) {
+    if (!(error instanceof CloneFailure) || signal.aborted) throw causeOf(error);
+    context.observer.warn('a template could not be cloned and is built anew', error.cause);
+    await context.templates.discard(shape);
+  }
+  try {
+    return await launch(context, shape, options, signal);
+  } catch (error) {
+    throw causeOf(error);
+  }
+}
+
+class CloneFailure extends Error {}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof CloneFailure ? error.cause : error;
+}
+
+async function launch(
+  context: RuntimeContext,
+  shape: MachineShape,
+  options: LaunchOptions,
   signal: AbortSignal,
 ): Promise<GuestMachine> {
   const { vmm, templates, uids, observer, timeouts } = context;
   const { hostname, subject } = options;
-  const shape: MachineShape = { ...size, kernel: image.kernel, initramfsPath: image.initramfsPath };
   await using undo = new AsyncDisposableStack();
   const span = <T>(name: string, work: () => Promise<T>) => traced(observer, subject, name, work);
 
@@ -35,7 +70,7 @@ export async function launchMachine(
   const machine: Machine = undo.use(
     template === undefined
       ? await span('boot', () => vmm.boot(spec, signal))
-      : await span('clone', () => vmm.clone(template, spec, signal)),
+      : await span('clone', () => clone(context, template, spec, signal)),
   );
   const timeoutMs = template === undefined ? timeouts.bootMs : timeouts.connectMs;
   const agent = undo.use(
@@ -46,4 +81,17 @@ export async function launchMachine(
   undo.move();
   inUse[Symbol.dispose]();
   return guest;
+}
+
+async function clone(
+  context: RuntimeContext,
+  template: MachineTemplate,
+  spec: MachineSpec,
+  signal: AbortSignal,
+): Promise<Machine> {
+  try {
+    return await context.vmm.clone(template, spec, signal);
+  } catch (error) {
+    throw new CloneFailure('cannot clone', { cause: error });
+  }
 }

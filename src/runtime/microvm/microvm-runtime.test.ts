@@ -155,6 +155,18 @@ describe('templates', () => {
     await (await runtime.createSandbox(spec(), t.signal)).destroy();
   });
 
+  test('one that cannot be cloned is built anew, once', async (t) => {
+    const world = await worldFor(t);
+    const runtime = world.runtime();
+    await (await runtime.createSandbox(spec(), t.signal)).destroy();
+    for (const file of globSync(join(world.directory, 'templates/*/memory'))) await rm(file);
+    await (await runtime.createSandbox(spec(), t.signal)).destroy();
+    assert.equal(world.vmm.calls.filter((call) => call === 'bootTemplateSource').length, 2);
+    world.vmm.clone = () => Promise.reject(new EngineError('unavailable', 'no clones today'));
+    await assert.rejects(runtime.createSandbox(spec(), t.signal), { message: 'no clones today' });
+    assert.equal(world.host.machines.size, 0);
+  });
+
   test('those of another kernel go when nobody uses them', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime();
@@ -410,9 +422,9 @@ describe('the pool', () => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 1 });
     t.after(() => runtime[Symbol.asyncDispose]());
-    world.vmm.failures.set('clone', new EngineError('unavailable', 'not now'));
+    world.vmm.failures.set('bootTemplateSource', new EngineError('unavailable', 'not now'));
     runtime.startPool();
-    await until(() => world.warnings.length > 0);
+    await until(() => world.warnings.includes('cannot fill the pool'));
     await until(() => runtime.info().pool.ready === 1);
   });
 });

@@ -69,11 +69,10 @@ export class Templates {
     return await orAborted(template, signal);
   }
 
-  /** A template that turned out to be unusable: the next `get` builds a new one. */
+  /** A template that turned out to be unusable: the next `get` builds a new one. What was cloned from it runs on. */
   async discard(shape: MachineShape): Promise<void> {
     const key = this.keyOf(shape);
-    this.#ready.delete(key);
-    await this.#remove(key);
+    if (!this.#pending.has(key)) await this.#remove(key);
   }
 
   /** While this is held, `prune` leaves it alone. */
@@ -115,10 +114,10 @@ export class Templates {
       const usedMs = manifest === undefined ? 0 : (await stat(join(directory, name, manifestName))).mtimeMs;
       if (manifest !== undefined && isWorthKeeping(manifest, currentKernelHash, usedMs))
         kept.push({ key: name, usedMs });
-      else await this.#remove(name);
+      else if (!this.#isBusy(name)) await this.#remove(name);
     }
     kept.sort((a, b) => b.usedMs - a.usedMs);
-    for (const { key } of kept.slice(mostKept)) await this.#remove(key);
+    for (const { key } of kept.slice(mostKept)) if (!this.#isBusy(key)) await this.#remove(key);
   }
 
   #isBusy(name: string): boolean {
@@ -127,7 +126,6 @@ export class Templates {
 
   /** Under another name first: at no moment is there half a template. */
   async #remove(name: string): Promise<void> {
-    if (this.#isBusy(name)) return;
     this.#ready.delete(name);
     const doomed = this.#path(`${randomBytes(8).toString('hex')}.gone`);
     try {
