@@ -62,6 +62,13 @@ export function registerDockerApi(app: ZodFastify, backend: DockerApiBackend): v
     request.apiMinor = minorVersionOf(request.originalUrl);
     done();
   });
+  // Docker's client reads an error only when its type is this, to the letter.
+  app.addHook('onSend', (_request: FastifyRequest, reply: FastifyReply, payload, done) => {
+    const type = reply.getHeader('content-type');
+    if (typeof type === 'string' && type.startsWith('application/json'))
+      reply.header('content-type', 'application/json');
+    done(null, payload);
+  });
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(() => {
     throw new EngineError('not_found', 'page not found');

@@ -58,3 +58,16 @@ export const originSchema = z.strictObject({
   startMs: z.number().meta({ description: 'From `start` being asked to the process running, milliseconds.' }),
 });
 export type ContainerOrigin = z.infer<typeof originSchema>;
+
+export const spanSchema = z.strictObject({
+  name: z.string(),
+  startMs: z.number().meta({ description: "Since the trace's first span began, milliseconds." }),
+  durationMs: z.number(),
+});
+
+export const traceSchema = z.strictObject({
+  spans: z
+    .array(spanSchema)
+    .meta({ description: 'The steps of the last start, in the order in which they began.' }),
+});
+export type ContainerTrace = z.infer<typeof traceSchema>;

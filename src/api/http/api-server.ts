@@ -6,7 +6,7 @@ import { createServer, ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
-import fastify from 'fastify';
+import fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { EngineError } from '../../errors/engine-error.ts';
 import { compileZodSchema } from './zod-provider.ts';
@@ -58,7 +58,7 @@ export function createApiServer(options: ApiServerOptions): ZodFastify {
   const { logger, rewriteUrl, mayUpgrade } = options;
   const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     // An upload may take as long as it takes; a request's head may not (Node's default of 60 s stays).
     requestTimeout: 0,

@@ -13,7 +13,7 @@ import { toRfc3339Nano } from '../time.ts';
 import { idParams } from './route-schemas.ts';
 
 export interface LogsBackend {
-  readonly engine: Pick<Engine, 'get' | 'logs'>;
+  readonly engine: Pick<Engine, 'get' | 'logBatches'>;
 }
 
 const logsQuery = z.object({
@@ -39,7 +39,7 @@ export function logsRoutes(app: ZodFastify, { engine }: LogsBackend): void {
       const { id, spec } = engine.get(request.params.id);
       const lines = parseTail(tail);
       const gone = clientGone(reply);
-      const entries = engine.logs(
+      const batches = engine.logBatches(
         id,
         {
           stdout,
@@ -51,7 +51,7 @@ export function logsRoutes(app: ZodFastify, { engine }: LogsBackend): void {
         },
         gone,
       );
-      const iterator = entries[Symbol.asyncIterator]();
+      const iterator = batches[Symbol.asyncIterator]();
       let next = iterator.next();
       // What is wrong with the request shows at once; after the head only the stream's end could tell.
       await (follow ? Promise.race([next, setImmediate()]) : next);
@@ -59,7 +59,7 @@ export function logsRoutes(app: ZodFastify, { engine }: LogsBackend): void {
       const stamps = timestamps ? new LineStamps() : undefined;
       try {
         for (let result = await next; result.done !== true; result = await next) {
-          await writeThrough(answer, ...toChunks(result.value, stamps, spec.tty));
+          await writeThrough(answer, ...result.value.flatMap((entry) => toChunks(entry, stamps, spec.tty)));
           next = iterator.next();
         }
       } catch (error) {
