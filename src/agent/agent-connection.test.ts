@@ -10,7 +10,7 @@ import { generation, limits } from '../guest-protocol/generated.ts';
 import type { AgentMessage, Container, Process } from '../guest-protocol/generated.ts';
 import { AgentConnection } from './agent-connection.ts';
 import { FakeAgent } from './fake-agent.ts';
-import type { Cut } from './fake-agent.ts';
+import type { Cut } from './fake-agent-channel.ts';
 import type { FakeProgram } from './fake-process.ts';
 
 function processSpec(handle: number, args: readonly string[], more: Partial<Process> = {}): Process {

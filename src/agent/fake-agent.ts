@@ -3,10 +3,9 @@
  * be disconnected anywhere, also half-way through a frame, and keeps its processes as the real one does.
  */
 import { randomBytes } from 'node:crypto';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { messageOf } from '../errors/engine-error.ts';
-import { encodeAgentFrame, encodeSync, FrameReader, SyncHunter } from '../guest-protocol/frames.ts';
-import { decodeHostMessage, generation, replyTypes } from '../guest-protocol/generated.ts';
+import { replyTypes } from '../guest-protocol/generated.ts';
 import type {
   AgentMessage,
   Container,
@@ -17,6 +16,8 @@ import type {
   RequestMessage,
   RequestType,
 } from '../guest-protocol/generated.ts';
+import { FakeAgentChannel } from './fake-agent-channel.ts';
+import type { Cut } from './fake-agent-channel.ts';
 import { FakeProcess } from './fake-process.ts';
 import type { FakeProcessLink, FakeProgram } from './fake-process.ts';
 import { fakePrograms } from './fake-programs.ts';
@@ -26,12 +27,6 @@ export interface FakeAgentOptions {
   /** Whether a disk with this serial is plugged in, now or after a wait; all of them by default. */
   readonly disk?: (serial: string) => Promise<boolean>;
   readonly memoryBytes?: number;
-}
-
-/** Where a connection breaks, in bytes of each direction. */
-export interface Cut {
-  readonly toHostBytes?: number;
-  readonly toAgentBytes?: number;
 }
 
 /** What `personalise` gave it: what tests compare. */
@@ -69,16 +64,12 @@ export class FakeAgent {
   identity: FakeIdentity | undefined;
   hostname = '(none)';
   prepared = false;
-  #channel: Duplex | undefined;
-  #session = 0;
-  #hunter: SyncHunter | undefined = hunterForHost();
-  #frames: FrameReader | undefined;
-  /** The last bytes before the current chunk: a sync block may have begun in them. */
-  #recent = Buffer.alloc(0);
-  #toHostLeft = Infinity;
-  #toAgentLeft = Infinity;
+  readonly #channel = new FakeAgentChannel({
+    greet: () => this.#greet(),
+    receive: (id, message) => this.#handle(id, message),
+    pump: () => this.#pumpAll(),
+  });
   #nextPid = 100;
-  #blocked = false;
 
   constructor(options: FakeAgentOptions = {}) {
     this.#options = options;
@@ -102,83 +93,26 @@ export class FakeAgent {
 
   /** The host's end of a new connection; the one before it is cut. */
   connect(cut: Cut = {}): Duplex {
-    this.disconnect();
-    this.#toHostLeft = cut.toHostBytes ?? Infinity;
-    this.#toAgentLeft = cut.toAgentBytes ?? Infinity;
-    this.#blocked = false;
-    const channel: Duplex = new Duplex({
-      read: () => {
-        if (this.#channel !== channel) return;
-        this.#blocked = false;
-        this.#pumpAll();
-      },
-      write: (chunk: Buffer, _encoding, done) => {
-        setImmediate(() => {
-          if (this.#channel === channel) this.#receive(chunk);
-          done();
-        });
-      },
-      destroy: (error, done) => {
-        if (this.#channel === channel) this.#channel = undefined;
-        done(error);
-      },
-    });
-    this.#channel = channel;
-    return channel;
+    return this.#channel.connect(cut);
   }
 
   disconnect(): void {
-    this.#channel?.destroy();
-    this.#channel = undefined;
+    this.#channel.disconnect();
   }
 
   /** Bytes a broken or hostile agent would send. */
   sendRaw(bytes: Uint8Array): void {
-    this.#push(Buffer.from(bytes));
+    this.#channel.push(Buffer.from(bytes));
   }
 
   sendMessage(id: number, message: AgentMessage): void {
-    this.#send(id, message);
+    this.#channel.send(id, message);
   }
 
-  #receive(chunk: Buffer): void {
-    const bytes = chunk.subarray(0, this.#toAgentLeft);
-    this.#toAgentLeft -= bytes.length;
-    this.#consume(bytes);
-    if (this.#toAgentLeft <= 0) this.disconnect();
-  }
-
-  #consume(bytes: Buffer): void {
-    const before = this.#recent;
-    const known = Buffer.concat([before, bytes.subarray(-64)]);
-    this.#recent = Buffer.from(known.subarray(-64));
-    if (this.#frames === undefined) {
-      this.#hunt(bytes);
-      return;
-    }
-    try {
-      for (const frame of this.#frames.push(bytes)) {
-        this.#handle(frame.id, decodeHostMessage(frame.opcode, frame.payload));
-      }
-    } catch {
-      // Not a frame of this session: a new connection after a break.
-      this.#frames = undefined;
-      this.#hunter = hunterForHost();
-      this.#hunt(Buffer.concat([before, bytes]));
-    }
-  }
-
-  #hunt(bytes: Buffer): void {
-    const found = this.#hunter?.push(bytes);
-    if (found === undefined) return;
-    this.#hunter = undefined;
-    this.#session = found.sync.session;
-    this.#frames = new FrameReader(this.#session);
-    this.#push(encodeSync('agent', { ...found.sync, generation }, false));
+  #greet(): void {
     for (const process of this.#processes.values()) process.holdOutput();
-    this.#send(0, this.#hello());
+    this.#channel.send(0, this.#hello());
     for (const process of this.#processes.values()) process.grantStdin();
-    if (found.rest.length > 0) this.#consume(found.rest);
   }
 
   #hello(): AgentMessage {
@@ -197,25 +131,6 @@ export class FakeAgent {
       })),
       processes: [...this.#processes.values()].map((process) => process.status()),
     };
-  }
-
-  #send(id: number, message: AgentMessage): boolean {
-    if (this.#channel === undefined || this.#frames === undefined) return false;
-    return this.#push(encodeAgentFrame(this.#session, id, message));
-  }
-
-  /** True when it went on its way, also when the channel is full with it. */
-  #push(bytes: Buffer): boolean {
-    const channel = this.#channel;
-    if (channel === undefined) return false;
-    const part = bytes.subarray(0, this.#toHostLeft);
-    this.#toHostLeft -= part.length;
-    if (part.length > 0 && !channel.push(part)) this.#blocked = true;
-    if (this.#toHostLeft > 0) return true;
-    // Later, so that the other end gets what was sent so far.
-    this.#channel = undefined;
-    setImmediate(() => channel.destroy());
-    return part.length === bytes.length;
   }
 
   #pumpAll(): void {
@@ -254,11 +169,11 @@ export class FakeAgent {
   async #answer(id: number, message: RequestMessage): Promise<void> {
     try {
       const reply = await this.#reply(message);
-      if (!this.mute.has(message.type)) this.#send(id, reply);
+      if (!this.mute.has(message.type)) this.#channel.send(id, reply);
       if (message.type === 'releaseProcess') this.#processes.delete(message.process);
     } catch (error) {
       const code = error instanceof Refusal ? error.code : 'internal';
-      this.#send(id, {
+      this.#channel.send(id, {
         type: 'error',
         code,
         errno: 0,
@@ -372,7 +287,7 @@ export class FakeAgent {
     if (command === '/etc/passwd') throw new Refusal('commandNotExecutable', `${command}: permission denied`);
     if (program === undefined) throw new Refusal('commandNotFound', `"${command}": not found in PATH`);
     const link: FakeProcessLink = {
-      send: (process, message) => !this.#blocked && this.#send(process, message),
+      send: (process, message) => !this.#channel.blocked && this.#channel.send(process, message),
       hostname: () => (containerSpec.hostname === '' ? this.hostname : containerSpec.hostname),
     };
     const process = new FakeProcess(spec, container, this.#nextPid++, link);
@@ -472,8 +387,4 @@ export class FakeAgent {
     if (container === undefined) throw new Refusal('notFound', `no container ${handle}`);
     return container;
   }
-}
-
-function hunterForHost(): SyncHunter {
-  return new SyncHunter('host', () => true);
 }

@@ -1,6 +1,6 @@
 /** The engine's specs as the agent's messages. */
 import type { ContainerResources, ContainerStartSpec, ProcessSpec } from '../../engine/ports/pod-runtime.ts';
-import type { Container, Process, Resources } from '../../guest-protocol/generated.ts';
+import type { Container, Process, Resources } from '../../agent/messages.ts';
 import { capabilityMask } from './capability-mask.ts';
 import { rlimitMessage } from './rlimit-message.ts';
 import { tmpfsFlagsAndOptions } from './tmpfs-mount.ts';

@@ -1,7 +1,7 @@
 import type { AgentProcess } from '../../agent/agent-process.ts';
 import type { Json } from '../../engine/model/json.ts';
 import type { ProcessExit, SandboxProcess, TerminalSize } from '../../engine/ports/pod-runtime.ts';
-import type { Process } from '../../guest-protocol/generated.ts';
+import type { Process } from '../../agent/messages.ts';
 import type { ProcessRecord } from './records.ts';
 
 /** An agent's process as the engine sees it. */
