@@ -74,47 +74,56 @@ async function fetchLayer(
   progress: LayerProgress,
   signal: AbortSignal,
 ): Promise<void> {
+  const spool = { resumedBytes: 0 };
+  try {
+    await attemptLayer(puller, wanted, progress, spool, signal);
+  } catch (error) {
+    // The beginning that lay on the disk may be what is wrong. It is gone now: once more, from the first byte.
+    const mayBeTheSpool = ['data_loss', 'invalid_argument'].includes(errorCodeOf(error));
+    if (spool.resumedBytes === 0 || !mayBeTheSpool || signal.aborted) throw error;
+    await attemptLayer(puller, wanted, progress, spool, signal);
+  }
+}
+
+async function attemptLayer(
+  puller: LayerPuller,
+  wanted: WantedLayer,
+  progress: LayerProgress,
+  spool: { resumedBytes: number },
+  signal: AbortSignal,
+): Promise<void> {
   const { digest, size, mediaType } = wanted.descriptor;
   // The work's own: the pull that began it may leave while others wait for it.
   using lease = puller.layers.lease();
+  const ended = new AbortController();
   const spoolPath = puller.directories.partialPath(digest);
   const what = `layer ${shortDigest(digest)} of ${wanted.image}`;
-  for (let attempt = 1; ; attempt++) {
-    let resumedBytes = 0;
-    const bytes = downloadBlob(
-      {
-        client: wanted.client,
-        digest,
-        size,
-        spoolPath,
-        what,
-        retry: puller.retry,
-        onProgress: (current) => progress.downloading(current),
-        onResume: (count) => (resumedBytes = count),
-      },
-      signal,
-    );
-    try {
-      await puller.layers.ingest(
-        {
-          what,
-          bytes,
-          compression: layerCompression(mediaType) ?? 'any',
-          expected: { digest, size, diffId: wanted.diffId },
-          onVerified: () => progress.verified(),
-        },
-        lease,
-        signal,
-      );
-      await rm(spoolPath, { force: true });
-      return;
-    } catch (error) {
-      if (isResumable(signal.aborted ? signal.reason : error)) throw error;
-      await rm(spoolPath, { force: true });
-      const mayBeTheSpool =
-        resumedBytes > 0 && ['data_loss', 'invalid_argument'].includes(errorCodeOf(error));
-      if (!mayBeTheSpool || attempt > 1) throw error;
-    }
+  const bytes = downloadBlob(
+    {
+      client: wanted.client,
+      digest,
+      size,
+      spoolPath,
+      what,
+      retry: puller.retry,
+      onProgress: (current) => progress.downloading(current),
+      onResume: (count) => (spool.resumedBytes = count),
+    },
+    AbortSignal.any([signal, ended.signal]),
+  );
+  const compression = layerCompression(mediaType) ?? 'any';
+  const expected = { digest, size, diffId: wanted.diffId };
+  const onVerified = () => progress.verified();
+  try {
+    await puller.layers.ingest({ what, bytes, compression, expected, onVerified }, lease, signal);
+    await rm(spoolPath, { force: true });
+  } catch (error) {
+    if (!isResumable(signal.aborted ? signal.reason : error)) await rm(spoolPath, { force: true });
+    throw error;
+  } finally {
+    // Whoever failed: the connection and the spool file are closed before this is over.
+    ended.abort();
+    await bytes.return(undefined);
   }
 }
 
