@@ -42,7 +42,7 @@ export class HijackedStream {
   }
 
   /** Output to the client, held back while it does not read. */
-  readonly write = (stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> => {
+  readonly write = (stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | undefined => {
     if (this.#tty) return writeThrough(this.begin(), chunk);
     return writeThrough(this.begin(), frameHeader(stream, chunk.length), chunk);
   };

@@ -1,4 +1,5 @@
 /** A process of the host's that stands for a container's, so that streams in the tests are real ones. */
+import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -9,6 +10,7 @@ export class FakeProcess {
   readonly exited: Promise<number>;
   /** Output written to every sink, one after the other, each waited for. */
   readonly drained: Promise<void>;
+  readonly #ended = new AbortController();
   readonly #sinks = new Set<NonNullable<AttachStreams['write']>>();
 
   constructor(args: readonly string[], sinks: readonly NonNullable<AttachStreams['write']>[]) {
@@ -20,6 +22,7 @@ export class FakeProcess {
     this.child.once('error', () => resolve(127));
     this.child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)));
     this.exited = promise;
+    this.child.stdin?.once('close', () => this.#ended.abort());
     this.drained = Promise.all([
       this.#pump('stdout', this.child.stdout),
       this.#pump('stderr', this.child.stderr),
@@ -39,10 +42,7 @@ export class FakeProcess {
     for await (const chunk of stdin) {
       if (this.child.stdin?.destroyed !== false) return;
       if (!this.child.stdin.write(chunk))
-        await new Promise<void>((resolve) => {
-          this.child.stdin?.once('drain', resolve);
-          this.child.stdin?.once('close', resolve);
-        });
+        await once(this.child.stdin, 'drain', { signal: this.#ended.signal }).catch(() => undefined);
     }
     if (!stop()) this.child.stdin?.end();
   }
