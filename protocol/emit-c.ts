@@ -8,6 +8,8 @@ const snake = (name: string): string =>
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll(/([A-Z])([A-Z][a-z])/g, '$1_$2')
     .toLowerCase();
+/** errno is a macro. */
+const memberName = (name: string): string => (name === 'errno' ? 'errno_' : snake(name));
 /** Prefixed: libc has a struct rlimit, the agent a struct process. */
 const structName = (name: string): string => `wire_${snake(name)}`;
 const upper = (name: string): string => snake(name).toUpperCase();
@@ -42,7 +44,7 @@ function itemType(type: FieldType): string {
 }
 
 function declare({ name, type }: Field): string {
-  const member = snake(name);
+  const member = memberName(name);
   if (type.kind === 'list') {
     const item = itemType(type.item);
     return `\tstruct {\n\t\t${item}${item.endsWith('*') ? '' : ' '}*items;\n\t\tuint32_t count;\n\t} ${member};\n`;
@@ -87,7 +89,7 @@ function put(type: FieldType, source: string): string {
 }
 
 function getField({ name, type }: Field): string {
-  const member = `v->${snake(name)}`;
+  const member = `v->${memberName(name)}`;
   if (type.kind !== 'list') return `\tif (!${get(type, member)})\n\t\treturn false;\n`;
   return (
     `\t${member}.items = wire_get_list(r, &${member}.count, ${smallestSize(type.item)}, sizeof(*${member}.items));\n` +
@@ -98,7 +100,7 @@ function getField({ name, type }: Field): string {
 }
 
 function putField({ name, type }: Field): string {
-  const member = `v->${snake(name)}`;
+  const member = `v->${memberName(name)}`;
   if (type.kind !== 'list') return `\t${put(type, member)};\n`;
   return (
     `\twire_put_u32(w, ${member}.count);\n` +

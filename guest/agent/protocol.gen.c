@@ -569,7 +569,7 @@ bool get_msg_error(struct wire_reader *r, struct msg_error *v)
 {
 	if (!get_error_code(r, &v->code))
 		return false;
-	if (!wire_get_i32(r, &v->errno))
+	if (!wire_get_i32(r, &v->errno_))
 		return false;
 	if (!wire_get_string(r, &v->message))
 		return false;
@@ -579,7 +579,7 @@ bool get_msg_error(struct wire_reader *r, struct msg_error *v)
 void put_msg_error(struct wire_writer *w, const struct msg_error *v)
 {
 	wire_put_u8(w, (uint8_t)v->code);
-	wire_put_i32(w, v->errno);
+	wire_put_i32(w, v->errno_);
 	wire_put_string(w, v->message);
 }
 

@@ -222,7 +222,7 @@ struct msg_hello {
 
 struct msg_error {
 	enum error_code code;
-	int32_t errno;
+	int32_t errno_;
 	const char *message;
 };
 

@@ -1,0 +1,9 @@
+/* Which devices a container of standard privilege may use: Docker's default list, as a BPF program on its cgroup. */
+#pragma once
+#include <stdbool.h>
+
+struct agent;
+
+/* Loads the program, once; without BPF in the kernel standard containers are refused. */
+void devices_begin(struct agent *agent);
+bool devices_restrict(struct agent *agent, int group);

@@ -1,0 +1,351 @@
+/* stdin, stdout and stderr of a process, or its terminal: between the kernel's buffers and the channel's window. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "container.h"
+#include "process.h"
+
+/* --- output */
+
+/* Tells the end of a stream when its last byte has been sent. */
+static void output_tell_end(struct agent *agent, struct output *o)
+{
+	struct msg_closed closed = { o->stream, o->ring.end };
+
+	if (!o->exists || !o->ended || o->close_told || o->paused || o->sent < o->ring.end)
+		return;
+	o->close_told = true;
+	channel_send(agent, OP_CLOSED, o->process->handle, &closed);
+}
+
+/* Takes what the process has written, as far as there is room. What does not fit stays in the pipe and blocks it. */
+static void output_fill(struct agent *agent, struct output *o)
+{
+	while (o->readable) {
+		struct iovec space[2];
+		int count = ring_space(&o->ring, space);
+		ssize_t n;
+
+		if (count == 0)
+			return;
+		n = readv(o->source.fd, space, count);
+		if (n > 0) {
+			o->ring.end += (uint64_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		o->readable = false;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		/* 0: every writer has closed its end; EIO: every opener of the terminal has. */
+		o->ended = true;
+		source_close(agent, &o->source);
+		output_tell_end(agent, o);
+	}
+}
+
+static void output_ready(struct agent *agent, struct source *source, uint32_t events)
+{
+	struct output *o = container_of(source, struct output, source);
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		o->readable = true;
+		output_fill(agent, o);
+	}
+}
+
+static bool output_has_chunk(const struct output *o)
+{
+	return o->exists && !o->paused && o->sent < o->ring.end && o->sent < o->limit;
+}
+
+bool next_chunk(struct agent *agent, size_t most, struct chunk *chunk)
+{
+	struct process *first = agent->next_served ? agent->next_served : agent->processes, *p = first;
+
+	if (!p)
+		return false;
+	do {
+		for (int i = 0; i < 2; i++) {
+			struct output *o = &p->output[i];
+			uint64_t allowed = o->limit - o->sent;
+
+			if (!output_has_chunk(o))
+				continue;
+			if (allowed < most)
+				most = (size_t)allowed;
+			chunk->process = p->handle;
+			chunk->stream = o->stream;
+			chunk->offset = o->sent;
+			chunk->output = o;
+			chunk->count = ring_bytes(&o->ring, o->sent, most, chunk->pieces);
+			/* stderr comes after stdout, and then the next process. */
+			agent->next_served = i == 0 && output_has_chunk(&p->output[1]) ? p : p->next;
+			return true;
+		}
+		p = p->next ? p->next : agent->processes;
+	} while (p != first);
+	return false;
+}
+
+void chunk_sent(struct agent *agent, const struct chunk *chunk)
+{
+	for (int i = 0; i < chunk->count; i++)
+		chunk->output->sent += chunk->pieces[i].iov_len;
+	output_tell_end(agent, chunk->output);
+}
+
+void streams_pause(struct agent *agent)
+{
+	for (struct process *p = agent->processes; p; p = p->next)
+		for (int i = 0; i < 2; i++) {
+			p->output[i].paused = p->output[i].exists;
+			p->output[i].close_told = false;
+		}
+}
+
+static struct output *output_of(struct process *p, enum stream stream)
+{
+	return stream == STREAM_STDIN ? NULL : &p->output[stream == STREAM_STDERR];
+}
+
+void stream_window(struct agent *agent, struct process *p, const struct msg_window *window)
+{
+	struct output *o = output_of(p, window->stream);
+
+	if (!o || !o->exists)
+		return;
+	if (window->limit > o->limit)
+		o->limit = window->limit;
+	/* Never past what was sent: that would be a mistake of the host's, and lose bytes. */
+	ring_forget(&o->ring, window->acked < o->sent ? window->acked : o->sent);
+	output_fill(agent, o);
+}
+
+void stream_resume(struct agent *agent, struct process *p, const struct msg_stream_resume *resume)
+{
+	struct output *o = output_of(p, resume->stream);
+
+	if (!o || !o->exists)
+		return;
+	o->sent = resume->offset;
+	if (o->sent < o->ring.start)
+		o->sent = o->ring.start;
+	if (o->sent > o->ring.end)
+		o->sent = o->ring.end;
+	ring_forget(&o->ring, o->sent);
+	o->limit = resume->limit;
+	o->paused = false;
+	output_fill(agent, o);
+	output_tell_end(agent, o);
+}
+
+/* --- stdin */
+
+void stdin_tell_window(struct agent *agent, struct process *p)
+{
+	struct input *in = &p->input;
+	struct msg_stdin_window window = { in->ring.end, in->ring.start + LIMIT_STREAM_WINDOW, in->source.fd < 0 };
+
+	if (!in->exists)
+		return;
+	in->told_limit = window.limit;
+	in->close_told = window.closed;
+	channel_send(agent, OP_STDIN_WINDOW, p->handle, &window);
+}
+
+static void stdin_close(struct agent *agent, struct process *p)
+{
+	source_close(agent, &p->input.source);
+	p->input.ring.start = p->input.ring.end;
+	ring_free(&p->input.ring);
+}
+
+/* Writes what is there, closes when that was all, and tells the host of the room. */
+static void stdin_flush(struct agent *agent, struct process *p)
+{
+	struct input *in = &p->input;
+	struct iovec pieces[2];
+	int count;
+
+	while (in->source.fd >= 0 && in->writable && (count = ring_bytes(&in->ring, in->ring.start, SIZE_MAX, pieces)) > 0) {
+		ssize_t n = writev(in->source.fd, pieces, count);
+
+		if (n >= 0) {
+			ring_forget(&in->ring, in->ring.start + (uint64_t)n);
+		} else if (errno == EAGAIN) {
+			in->writable = false;
+		} else if (errno != EINTR) {
+			stdin_close(agent, p); /* EPIPE: nobody reads it any more; EIO: the terminal has gone */
+			stdin_tell_window(agent, p);
+		}
+	}
+	if (in->source.fd < 0)
+		return;
+	/* A terminal has no end of input that could be passed on: its descriptor stays open, as in Docker. */
+	if (in->finished && in->ring.start == in->ring.end && !p->tty)
+		stdin_close(agent, p);
+	else if (in->ring.start + LIMIT_STREAM_WINDOW - in->told_limit >= LIMIT_STREAM_WINDOW / 4)
+		stdin_tell_window(agent, p);
+}
+
+static void input_ready(struct agent *agent, struct source *source, uint32_t events)
+{
+	struct process *p = container_of(container_of(source, struct input, source), struct process, input);
+
+	if (events & (EPOLLERR | EPOLLHUP) && !p->tty) { /* the other end of the pipe was closed */
+		stdin_close(agent, p);
+		if (!p->input.finished)
+			stdin_tell_window(agent, p);
+		return;
+	}
+	p->input.writable = true;
+	stdin_flush(agent, p);
+}
+
+void stdin_received(struct agent *agent, struct process *p, const struct msg_stdin *data)
+{
+	struct input *in = &p->input;
+	uint64_t known = in->ring.end - data->offset; /* sent again after a reconnect */
+
+	if (!in->exists || in->finished)
+		return;
+	if (data->offset > in->ring.end || in->source.fd < 0) {
+		stdin_tell_window(agent, p); /* something is missing, or nobody reads: the host learns how things are */
+		return;
+	}
+	if (known >= data->bytes.length)
+		return;
+	if (!ring_append(&in->ring, data->bytes.data + known, (size_t)(data->bytes.length - known))) {
+		note("stdin of process %u does not fit into its window", p->handle);
+		stdin_tell_window(agent, p);
+		return;
+	}
+	stdin_flush(agent, p);
+}
+
+void stdin_finished(struct agent *agent, struct process *p, const struct msg_stdin_close *message)
+{
+	if (!p->input.exists || message->offset > p->input.ring.end)
+		return;
+	p->input.finished = true;
+	stdin_flush(agent, p);
+}
+
+void stdin_gone(struct agent *agent, struct process *p)
+{
+	if (p->input.source.fd < 0)
+		return;
+	stdin_close(agent, p);
+	if (!p->input.finished)
+		stdin_tell_window(agent, p);
+}
+
+/* --- making and ending them */
+
+static bool open_pipe(int ends[2], struct fault *f)
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fault_set(f, ERROR_CODE_NO_MEMORY, errno, "make a pipe");
+	return true;
+}
+
+static void set_nonblocking(int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static bool open_terminal(struct agent *agent, struct process *p, const struct wire_process *spec, struct stdio *stdio,
+			  struct fault *f)
+{
+	struct winsize size = { .ws_row = spec->rows, .ws_col = spec->cols };
+	int unlock = 0;
+	/* Through the agent's own descriptor of the container's devpts: no path of the container's is trusted. */
+	int master = openat(p->container->devpts, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC), slave, input;
+
+	if (master < 0)
+		return fault_set(f, ERROR_CODE_INTERNAL, errno, "open a terminal");
+	if (ioctl(master, TIOCSPTLCK, &unlock) < 0 ||
+	    (slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) {
+		fault_set(f, ERROR_CODE_INTERNAL, errno, "open the other side of a terminal");
+		close(master);
+		return false;
+	}
+	if (spec->rows && spec->cols)
+		ioctl(master, TIOCSWINSZ, &size);
+	for (int i = 0; i < 3; i++)
+		stdio->fd[i] = slave;
+	p->output[0].exists = true;
+	source_watch(agent, &p->output[0].source, master, EPOLLIN);
+	if (!spec->stdin_open)
+		return true;
+	input = fcntl(master, F_DUPFD_CLOEXEC, FD_FREE);
+	if (input < 0)
+		return fault_set(f, ERROR_CODE_NO_MEMORY, errno, "duplicate a terminal");
+	p->input.exists = p->input.writable = true;
+	source_watch(agent, &p->input.source, input, EPOLLOUT);
+	return true;
+}
+
+static bool open_pipes(struct agent *agent, struct process *p, const struct wire_process *spec, struct stdio *stdio,
+		       struct fault *f)
+{
+	int ends[2];
+
+	if (spec->stdin_open) {
+		if (!open_pipe(ends, f))
+			return false;
+		stdio->fd[0] = ends[0];
+		set_nonblocking(ends[1]);
+		p->input.exists = p->input.writable = true;
+		source_watch(agent, &p->input.source, ends[1], EPOLLOUT);
+	}
+	for (int i = 0; i < 2 && !spec->discard_output; i++) {
+		if (!open_pipe(ends, f))
+			return false;
+		stdio->fd[i + 1] = ends[1];
+		set_nonblocking(ends[0]);
+		p->output[i].exists = true;
+		source_watch(agent, &p->output[i].source, ends[0], EPOLLIN);
+	}
+	return true;
+}
+
+bool streams_open(struct agent *agent, struct process *p, const struct wire_process *spec, struct stdio *stdio,
+		  struct fault *f)
+{
+	p->input.source.ready = input_ready;
+	p->input.told_limit = LIMIT_STREAM_WINDOW;
+	for (int i = 0; i < 2; i++) {
+		p->output[i].process = p;
+		p->output[i].stream = i == 0 ? STREAM_STDOUT : STREAM_STDERR;
+		p->output[i].source.ready = output_ready;
+		p->output[i].limit = LIMIT_STREAM_WINDOW;
+	}
+	p->tty = spec->tty;
+	return spec->tty ? open_terminal(agent, p, spec, stdio, f) : open_pipes(agent, p, spec, stdio, f);
+}
+
+void streams_free(struct agent *agent, struct process *p)
+{
+	source_close(agent, &p->input.source);
+	ring_free(&p->input.ring);
+	for (int i = 0; i < 2; i++) {
+		source_close(agent, &p->output[i].source);
+		ring_free(&p->output[i].ring);
+	}
+}
+
+void process_resize(struct process *p, uint16_t rows, uint16_t cols)
+{
+	struct winsize size = { .ws_row = rows, .ws_col = cols };
+
+	if (p->tty && p->output[0].source.fd >= 0)
+		ioctl(p->output[0].source.fd, TIOCSWINSZ, &size);
+}
