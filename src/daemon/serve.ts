@@ -1,0 +1,31 @@
+/** The APIs on the daemon's socket. */
+import type { FastifyBaseLogger } from 'fastify';
+import { withoutVersion } from '../api/docker/api-version.ts';
+import { mayUpgrade, registerDockerApi } from '../api/docker/docker-api.ts';
+import type { DockerApiBackend } from '../api/docker/docker-api.ts';
+import { registerDvmApi } from '../api/dvm/dvm-api.ts';
+import type { DvmBackend } from '../api/dvm/operations.ts';
+import { createApiServer } from '../api/http/api-server.ts';
+import { makeRoomForSocket, permitSocket } from './socket.ts';
+import { dvmVersion } from './version.ts';
+
+export interface ServeOptions {
+  readonly socketPath: string;
+  readonly group: string;
+  readonly logger: FastifyBaseLogger;
+  readonly docker: DockerApiBackend;
+  readonly dvm: DvmBackend;
+}
+
+/** Resolves when clients can connect. Disposing it ends their connections and removes the socket. */
+export async function serve(options: ServeOptions): Promise<AsyncDisposable> {
+  const { socketPath, group, logger, docker, dvm } = options;
+  const app = createApiServer({ logger, rewriteUrl: withoutVersion, mayUpgrade });
+  registerDockerApi(app, docker);
+  registerDvmApi(app, dvm, dvmVersion);
+  await makeRoomForSocket(socketPath);
+  await app.listen({ path: socketPath });
+  const who = permitSocket(socketPath, group);
+  logger.info({ socket: socketPath, permitted: who }, 'serving the Docker API and DVM’s own');
+  return { [Symbol.asyncDispose]: () => app.close() };
+}
