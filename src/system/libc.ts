@@ -141,10 +141,11 @@ export function makeMountsPrivate(): void {
   check('mount', native.mount(none, Buffer.from('/\0'), null, MS_REC | MS_PRIVATE, null));
 }
 
-export const resourceLimits = { core: 4, nofile: 7, memlock: 8 } as const;
+const resourceLimits = { core: 4, nofile: 7, memlock: 8 } as const;
+export type Resource = keyof typeof resourceLimits;
 
 /** Sets soft and hard limit of another process. */
-export function setResourceLimit(pid: number, resource: keyof typeof resourceLimits, limit: number): void {
+export function setResourceLimit(pid: number, resource: Resource, limit: number): void {
   const limits = Buffer.alloc(16);
   limits.writeBigUInt64LE(BigInt(limit), 0);
   limits.writeBigUInt64LE(BigInt(limit), 8);
