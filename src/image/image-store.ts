@@ -16,6 +16,7 @@ import { EngineError } from '../errors/engine-error.ts';
 import { hostPlatform as platformOf, parsePlatform, type Platform } from '../oci/platform.ts';
 import { isTagged, parseReference, withDefaultTag } from '../oci/reference.ts';
 import { KeyedLock } from '../system/keyed-lock.ts';
+import { abortable } from './abortable-source.ts';
 import { importImage } from './import.ts';
 import { defaultLayerLimits, type LayerLimits } from './layer/layer-limits.ts';
 import { loadImages } from './load/load.ts';
@@ -130,11 +131,11 @@ class SqliteImageStore implements OpenImageStore {
     progress: (p: ImageProgress) => void,
     signal: AbortSignal,
   ): Promise<readonly Image[]> {
-    return this.#run((either) => loadImages(this.#puller, tar, progress, either), signal);
+    return this.#run((either) => loadImages(this.#puller, abortable(tar, either), progress, either), signal);
   }
 
   import(tar: AsyncIterable<Uint8Array>, request: ImportRequest, signal: AbortSignal): Promise<Image> {
-    return this.#run((either) => importImage(this.#puller, tar, request, either), signal);
+    return this.#run((either) => importImage(this.#puller, abortable(tar, either), request, either), signal);
   }
 
   tag(source: string, target: string): void {
@@ -191,7 +192,7 @@ class SqliteImageStore implements OpenImageStore {
     this.#closing.abort(new EngineError('canceled', 'the daemon is stopping'));
     await Promise.allSettled(this.#running);
     this.#http[Symbol.dispose]();
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 
   async #run<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {

@@ -37,6 +37,7 @@ export class ArchiveReader implements TarSink {
   readonly #report: (progress: ImageProgress) => void;
   readonly #signal: AbortSignal;
   #member: Member | undefined;
+  readonly #paths = new Set<string>();
   #members = 0;
   #converting: { readonly channel: ByteChannel; readonly done: Promise<void> } | undefined;
   #failure: EngineError | undefined;
@@ -59,6 +60,10 @@ export class ArchiveReader implements TarSink {
       throw new EngineError('resource_exhausted', `archive has more than ${membersMax} members`);
     const path = splitLayerPath(entry.name, depthMax).join('/');
     this.#member = undefined;
+    if (entry.type === 'directory') return;
+    if (this.#paths.has(path))
+      throw new EngineError('invalid_argument', `archive has "${printable(path)}" twice`);
+    this.#paths.add(path);
     if (entry.type === 'symlink' || entry.type === 'hardlink') {
       const base = entry.type === 'symlink' ? path.slice(0, path.lastIndexOf('/') + 1) : '';
       this.contents.addLink(path, splitLayerPath(base + entry.linkName, depthMax).join('/'));
@@ -125,6 +130,14 @@ export class ArchiveReader implements TarSink {
     member.head = undefined;
     if (isJson(head)) member.document = [];
     else if (detectCompression(head) !== 'none' || looksLikeTar(head)) this.#beginLayer(member);
+    else
+      this.contents.addLayer(
+        member.path,
+        new EngineError(
+          'invalid_argument',
+          `"${printable(member.path)}" in the archive is no layer: neither a tar nor compressed`,
+        ),
+      );
     if (head.length > 0) this.#pass(member, head);
   }
 

@@ -115,10 +115,9 @@ function ociImages(contents: ArchiveContents, platform: Platform): readonly NewI
     throw new EngineError('resource_exhausted', `archive has more than ${imagesMax} images`);
   const byName = Map.groupBy(index.manifests, (descriptor) => nameIn(descriptor) ?? '');
   return [...byName].flatMap(([name, descriptors]) => {
-    // Unnamed images without a platform are images of their own.
-    const chosen = descriptors.some(({ platform: own }) => own !== null && own !== undefined)
-      ? [choosePlatform(descriptors, platform, 'the archive')]
-      : descriptors;
+    // Several without a platform are images of their own, and one alone is taken whatever it is for.
+    const isMultiPlatform = descriptors.length > 1 && descriptors.some(({ platform: own }) => own != null);
+    const chosen = isMultiPlatform ? [choosePlatform(descriptors, platform, 'the archive')] : descriptors;
     return chosen.map((descriptor) =>
       ociImage(contents, descriptor, name === '' ? [] : [tagOf(name)], platform),
     );
