@@ -143,7 +143,8 @@ test('an OCI layout: names, platforms, an index inside', async () => {
   await using fixture = await openStore();
   const entries: TarEntry[] = [];
   const add = (bytes: Buffer) => {
-    entries.push({ name: `./blobs/sha256/${sha256(bytes).slice(7)}`, content: bytes });
+    const name = `./blobs/sha256/${sha256(bytes).slice(7)}`;
+    if (!entries.some((entry) => entry.name === name)) entries.push({ name, content: bytes });
     return { digest: sha256(bytes), size: bytes.length };
   };
   const make = (architecture: string) => {
