@@ -65,7 +65,7 @@ export function toTop(
 }
 
 function parsePsArguments(text: string): readonly Column[] {
-  const format = /^(?:-?[aexAf]+ +)?-?-?(?:o|format)[ =]?(.+)$/.exec(text.trim())?.[1];
+  const format = /^(?:-?[aexAf]+ +)?(?:-[aexAf]*o|--format)[ =]?(.+)$/.exec(text.trim())?.[1];
   if (format !== undefined) return format.split(/[ ,]+(?:-o *)?/).map(parseColumn);
   const flags = text.trim().replace(/^-/, '');
   const layout = /^[axu]*u[axu]*$/.test(flags)

@@ -56,6 +56,8 @@ function withZod(app: FastifyInstance) {
 
 export function createApiServer(options: ApiServerOptions): ZodFastify {
   const { logger, rewriteUrl, mayUpgrade } = options;
+  /** The HTTP server forgets a connection when it is upgraded; closing must end it all the same. */
+  const upgraded = new Set<Socket>();
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -80,6 +82,8 @@ export function createApiServer(options: ApiServerOptions): ZodFastify {
           connection.destroy();
           return;
         }
+        upgraded.add(connection);
+        connection.once('close', () => upgraded.delete(connection));
         if (head.length > 0) connection.unshift(head);
         // A client that goes away in the middle shows as the connection's end; whoever writes to it is told by `close`.
         connection.on('error', () => connection.destroy());
@@ -87,6 +91,10 @@ export function createApiServer(options: ApiServerOptions): ZodFastify {
       });
       return server;
     },
+  });
+  app.addHook('preClose', (done) => {
+    for (const connection of upgraded) connection.destroy();
+    done();
   });
   app.setValidatorCompiler(compileZodSchema);
   app.removeAllContentTypeParsers();

@@ -94,9 +94,14 @@ export function toNetworkMode(
     );
   for (const [network, endpoint] of Object.entries(endpoints ?? {})) {
     if (!['default', 'none'].includes(network)) throw refusal('NetworkingConfig.EndpointsConfig', network);
-    if (!isEmpty(endpoint)) throw refusal(`NetworkingConfig.EndpointsConfig.${network}`, endpoint);
+    if (!isPlainEndpoint(endpoint)) throw refusal(`NetworkingConfig.EndpointsConfig.${network}`, endpoint);
   }
   return mode === 'none' ? 'none' : 'default';
+}
+
+/** Docker's client names the network it means, with every setting empty. */
+function isPlainEndpoint(endpoint: unknown): boolean {
+  return isEmpty(endpoint) || (typeof endpoint === 'object' && Object.values(endpoint ?? {}).every(isEmpty));
 }
 
 /** Options that ask for what a pod has anyway are accepted: its kernel runs nothing but the pod. */

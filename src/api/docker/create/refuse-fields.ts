@@ -61,9 +61,8 @@ function isNeutral(name: string, content: unknown): boolean {
   return isEmpty(content) || (neutralValues.get(name) ?? []).includes(content);
 }
 
-/** Empty all the way down: null, "", 0, false, and lists and objects of nothing else. */
+/** null, "", 0, false, and a list or an object with nothing in it. One with an empty thing in it says something. */
 export function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined || value === '' || value === 0 || value === false) return true;
-  if (Array.isArray(value)) return value.every(isEmpty);
-  return typeof value === 'object' && Object.values(value).every(isEmpty);
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
