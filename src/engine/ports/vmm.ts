@@ -109,6 +109,11 @@ export interface Machine extends AsyncDisposable {
   saveTemplate(signal: AbortSignal): Promise<MachineTemplate>;
   /** The tail of the guest's console, for error messages. */
   console(): Promise<string>;
+  /**
+   * Closes what this daemon has open to it and leaves it running for the next one. Nothing else may be asked of it
+   * afterwards, and `exited` need not resolve any more.
+   */
+  letGo?(): Promise<void>;
   /** SIGKILL, then waits until it is gone and its directory, cgroup and sockets are removed. Idempotent. */
   kill(): Promise<void>;
 }

@@ -79,6 +79,7 @@ export class GuestMachine implements AsyncDisposable {
   async letGo(): Promise<void> {
     this.#released = true;
     await this.agent[Symbol.asyncDispose]();
+    await this.machine.letGo?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

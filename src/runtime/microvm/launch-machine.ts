@@ -1,4 +1,6 @@
 import type { Machine, MachineShape, MachineSpec, MachineTemplate } from '../../engine/ports/vmm.ts';
+import { errorCodeOf } from '../../errors/engine-error.ts';
+import type { ErrorCode } from '../../errors/engine-error.ts';
 import { connectGuest } from './connect-guest.ts';
 import type { GuestImage } from './guest-image.ts';
 import { GuestMachine } from './guest-machine.ts';
@@ -92,6 +94,13 @@ async function clone(
   try {
     return await context.vmm.clone(template, spec, signal);
   } catch (error) {
-    throw new CloneFailure('cannot clone', { cause: error });
+    // Slow, or no room on the host: another template would change nothing.
+    const unrelated: readonly ErrorCode[] = [
+      'deadline_exceeded',
+      'resource_exhausted',
+      'canceled',
+      'not_found',
+    ];
+    throw unrelated.includes(errorCodeOf(error)) ? error : new CloneFailure('cannot clone', { cause: error });
   }
 }

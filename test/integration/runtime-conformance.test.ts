@@ -1,0 +1,4 @@
+import { podRuntimeConformance } from '../conformance/pod-runtime.ts';
+import { realRuntimeHost } from './runtime-host.ts';
+
+podRuntimeConformance('microvm over QEMU', () => realRuntimeHost());
