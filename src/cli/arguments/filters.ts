@@ -1,5 +1,23 @@
 /** `--filter key=value`, given many times, as the API takes it. */
-import { EngineError } from '../../errors/engine-error.ts';
+import type { FlagSpec } from './command.ts';
+
+function checkFilter(text: string): void {
+  if (!text.includes('=')) throw new Error(`invalid filter '${text}': a filter is key=value`);
+}
+
+const common = { name: 'filter', kind: 'list', value: 'filter', check: checkFilter } as const;
+
+export const filterFlag: FlagSpec = {
+  ...common,
+  short: 'f',
+  help: 'Filter output based on conditions provided',
+};
+
+/** Where -f is --force. */
+export const pruneFilterFlag: FlagSpec = {
+  ...common,
+  help: 'Provide filter values (e.g. "until=<timestamp>")',
+};
 
 /** JSON of {"key": {"value": true}}; undefined without filters. */
 export function filtersQuery(filters: readonly string[]): string | undefined {
@@ -7,8 +25,6 @@ export function filtersQuery(filters: readonly string[]): string | undefined {
   const grouped: Record<string, Record<string, true>> = {};
   for (const filter of filters) {
     const equals = filter.indexOf('=');
-    if (equals < 0)
-      throw new EngineError('invalid_argument', `invalid filter '${filter}': a filter is key=value`);
     const name = filter.slice(0, equals).trim().toLowerCase();
     const value = filter.slice(equals + 1).trim();
     grouped[name] = { ...grouped[name], [value]: true };

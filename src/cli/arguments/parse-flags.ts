@@ -102,14 +102,18 @@ class LineParser {
         if (short === 'h') return void (this.#help = true);
         throw this.#unknown(short, `unknown shorthand flag: '${short}' in -${cluster}`, `-${short}`);
       }
-      if (rest.startsWith('=')) return this.#set(spec, rest.slice(1));
+      if (rest.startsWith('=')) {
+        this.#set(spec, rest.slice(1));
+        return;
+      }
       if (spec.kind === 'bool') {
         this.#set(spec, 'true');
         continue;
       }
       const value =
         rest === '' ? this.#valueOf(spec, `flag needs an argument: '${short}' in -${cluster}`) : rest;
-      return this.#set(spec, value);
+      this.#set(spec, value);
+      return;
     }
   }
 

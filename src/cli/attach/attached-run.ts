@@ -1,4 +1,5 @@
 /** Starts a container with this process's streams on it and waits for its end: the heart of `run` and of `start -a`. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerWaitResponse } from '../../client/api-types.ts';
 import type { DaemonClient, HijackedStream } from '../../client/daemon-client.ts';
 import { parseDetachKeys } from '../terminal/detach-keys.ts';
@@ -8,6 +9,9 @@ import { ExitError } from '../exit-error.ts';
 import { followTerminalSize } from './follow-terminal-size.ts';
 import { runSession } from './stream-session.ts';
 import type { SessionEnd } from './stream-session.ts';
+
+/** How long the removal of a container that could not be started is waited for. */
+const removalMs = 10_000;
 
 export interface AttachedRun {
   readonly client: DaemonClient;
@@ -42,11 +46,14 @@ export async function runAttached(run: AttachedRun): Promise<number> {
   } catch (error) {
     stream.socket.destroy();
     await session.catch(() => undefined);
-    if (run.autoRemove) await drain(waiting.body);
+    // So that nothing of it is left when this command ends.
+    if (run.autoRemove)
+      await Promise.race([drain(waiting.body), delay(removalMs, undefined, { ref: false })]);
     throw error;
   }
   run.onStarted?.();
-  using _resizing = run.tty ? followTerminalSize(client, `${path}/resize`, run.err) : undefined;
+  using listening = new DisposableStack();
+  if (run.tty) listening.use(followTerminalSize(client, `${path}/resize`, run.err));
   const end: SessionEnd = await session;
   if (end === 'detached') return 0;
   return exitCodeOf(await drain(waiting.body));

@@ -35,13 +35,15 @@ async function run({ args, client, flags, out, err, env }: CommandContext): Prom
   const tty = config.Tty === true;
   const stdin = !flags.bool('no-stdin') && config.OpenStdin === true;
   requireTerminal(stdin, tty);
-  using _signals =
-    flags.bool('sig-proxy') && !tty
-      ? proxySignals((signal) => client.send('POST', `${path}/kill`, { query: { signal } }))
-      : undefined;
+  using listening = new DisposableStack();
+  if (flags.bool('sig-proxy') && !tty) {
+    listening.use(proxySignals((signal) => client.send('POST', `${path}/kill`, { query: { signal } })));
+  }
   const stream = await attachStream(client, id, { stdin, stdout: true, stderr: true, detachKeys });
-  if (tty) await makeItRedraw(client, `${path}/resize`);
-  using _resizing = tty ? followTerminalSize(client, `${path}/resize`, err) : undefined;
+  if (tty) {
+    await makeItRedraw(client, `${path}/resize`);
+    listening.use(followTerminalSize(client, `${path}/resize`, err));
+  }
   const input = stdin ? openStandardInput() : undefined;
   const end = await runSession(stream, { tty, input, out, err, detachKeys: detachBytes });
   return end === 'detached' ? 0 : exitCodeOf(await drain(waiting.body));

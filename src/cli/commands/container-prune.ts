@@ -1,7 +1,7 @@
 /** dvm container prune */
 import type { ContainersPruneResponse } from '../../client/api-types.ts';
 import type { Command } from '../arguments/command.ts';
-import { filtersQuery } from '../arguments/filters.ts';
+import { filtersQuery, pruneFilterFlag } from '../arguments/filters.ts';
 import { confirmed } from '../output/confirm.ts';
 import { humanSize } from '../output/human-units.ts';
 import { ExitError } from '../exit-error.ts';
@@ -9,12 +9,7 @@ import { ExitError } from '../exit-error.ts';
 export const command: Command = {
   usage: '[OPTIONS]',
   flags: [
-    {
-      name: 'filter',
-      kind: 'list',
-      value: 'filter',
-      help: 'Provide filter values (e.g. "until=<timestamp>")',
-    },
+    pruneFilterFlag,
     { name: 'force', short: 'f', kind: 'bool', help: 'Do not prompt for confirmation' },
   ],
   args: { min: 0, max: 0 },

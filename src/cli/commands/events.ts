@@ -1,7 +1,7 @@
 /** dvm events */
 import type { EventMessage } from '../../client/api-types.ts';
 import type { Command } from '../arguments/command.ts';
-import { filtersQuery } from '../arguments/filters.ts';
+import { filterFlag, filtersQuery } from '../arguments/filters.ts';
 import { apiTimestamp } from '../arguments/timestamp.ts';
 import { objectFormatter } from '../output/format-object.ts';
 import { localRfc3339 } from '../output/human-units.ts';
@@ -9,13 +9,7 @@ import { localRfc3339 } from '../output/human-units.ts';
 export const command: Command = {
   usage: '[OPTIONS]',
   flags: [
-    {
-      name: 'filter',
-      short: 'f',
-      kind: 'list',
-      value: 'filter',
-      help: 'Filter output based on conditions provided',
-    },
+    filterFlag,
     {
       name: 'format',
       kind: 'string',

@@ -69,7 +69,8 @@ async function run({ flags, args, client, out, err, env }: CommandContext): Prom
   }
   const stream = await client.hijack('POST', `/exec/${id}/start`, { json: start });
   const input = attachStdin ? openStandardInput() : undefined;
-  using _resizing = tty ? followTerminalSize(client, `/exec/${id}/resize`, err) : undefined;
+  using listening = new DisposableStack();
+  if (tty) listening.use(followTerminalSize(client, `/exec/${id}/resize`, err));
   const end = await runSession(stream, { tty, input, out, err, detachKeys });
   if (end === 'detached') throw new ExitError(1, 'read escape sequence');
   const { ExitCode } = await client.json<ExecInspect>('GET', `/exec/${id}/json`);

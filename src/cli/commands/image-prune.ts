@@ -1,7 +1,7 @@
 /** dvm image prune */
 import type { ImagesPruneResponse } from '../../client/api-types.ts';
 import type { Command } from '../arguments/command.ts';
-import { filtersQuery } from '../arguments/filters.ts';
+import { filtersQuery, pruneFilterFlag } from '../arguments/filters.ts';
 import { ExitError } from '../exit-error.ts';
 import { confirmed } from '../output/confirm.ts';
 import { humanSize } from '../output/human-units.ts';
@@ -10,12 +10,7 @@ export const command: Command = {
   usage: '[OPTIONS]',
   flags: [
     { name: 'all', short: 'a', kind: 'bool', help: 'Remove all unused images, not just dangling ones' },
-    {
-      name: 'filter',
-      kind: 'list',
-      value: 'filter',
-      help: 'Provide filter values (e.g. "until=<timestamp>")',
-    },
+    pruneFilterFlag,
     { name: 'force', short: 'f', kind: 'bool', help: 'Do not prompt for confirmation' },
   ],
   args: { min: 0, max: 0 },

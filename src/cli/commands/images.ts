@@ -1,7 +1,7 @@
 /** dvm images */
 import type { ImageSummary } from '../../client/api-types.ts';
 import type { Command } from '../arguments/command.ts';
-import { filtersQuery } from '../arguments/filters.ts';
+import { filterFlag, filtersQuery } from '../arguments/filters.ts';
 import { formatRows, mentions } from '../output/format-rows.ts';
 import { imageHeaders, imageRows } from '../output/image-rows.ts';
 import { readDockerConfig } from '../registry/docker-config.ts';
@@ -14,13 +14,7 @@ export const command: Command = {
   flags: [
     { name: 'all', short: 'a', kind: 'bool', help: 'Show all images (default hides intermediate images)' },
     { name: 'digests', kind: 'bool', help: 'Show digests' },
-    {
-      name: 'filter',
-      short: 'f',
-      kind: 'list',
-      value: 'filter',
-      help: 'Filter output based on conditions provided',
-    },
+    filterFlag,
     {
       name: 'format',
       kind: 'string',
@@ -40,7 +34,6 @@ export const command: Command = {
     const filters = [...flags.list('filter'), ...(pattern === undefined ? [] : [`reference=${pattern}`])];
     const query = {
       all: flags.bool('all') || undefined,
-      digests: digests || undefined,
       filters: filtersQuery(filters),
     };
     const images = await client.json<readonly ImageSummary[]>('GET', '/images/json', { query });

@@ -4,7 +4,6 @@ import { parseReference } from '../../oci/reference.ts';
 import type { Command } from '../arguments/command.ts';
 import { ExitError } from '../exit-error.ts';
 import { showProgress } from '../output/progress.ts';
-import { repositoryName } from '../registry/repository-name.ts';
 import { readArchive } from './read-archive.ts';
 
 export const command: Command = {
@@ -24,13 +23,10 @@ export const command: Command = {
         `import from ${source}: URLs are not supported; download it and import the file`,
       );
     }
-    const reference = target === undefined ? undefined : parseReference(target);
+    if (target !== undefined) parseReference(target); // before the archive is sent
     const body = readArchive(source);
     const query = new URLSearchParams({ fromSrc: '-' });
-    if (reference !== undefined) {
-      query.set('repo', repositoryName(reference));
-      query.set('tag', reference.tag ?? 'latest');
-    }
+    if (target !== undefined) query.set('repo', target);
     if (flags.isSet('message')) query.set('message', flags.string('message'));
     if (flags.isSet('platform')) query.set('platform', flags.string('platform'));
     for (const change of flags.list('change')) query.append('changes', change);

@@ -1,7 +1,7 @@
 /** dvm ps */
 import type { ContainerSummary } from '../../client/api-types.ts';
 import type { Command } from '../arguments/command.ts';
-import { filtersQuery } from '../arguments/filters.ts';
+import { filterFlag, filtersQuery } from '../arguments/filters.ts';
 import { containerHeaders, containerRow } from '../output/container-rows.ts';
 import { formatRows, mentions } from '../output/format-rows.ts';
 import { readDockerConfig } from '../registry/docker-config.ts';
@@ -13,13 +13,7 @@ export const command: Command = {
   usage: '[OPTIONS]',
   flags: [
     { name: 'all', short: 'a', kind: 'bool', help: 'Show all containers (default shows just running)' },
-    {
-      name: 'filter',
-      short: 'f',
-      kind: 'list',
-      value: 'filter',
-      help: 'Filter output based on conditions provided',
-    },
+    filterFlag,
     {
       name: 'format',
       kind: 'string',

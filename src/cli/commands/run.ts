@@ -80,10 +80,10 @@ async function createAndStart(
     await out.line(id);
     return 0;
   }
-  const proxied = flags.bool('sig-proxy') && !flags.bool('no-sig-proxy');
-  using _signals = proxied
-    ? proxySignals((signal) => client.send('POST', `${path}/kill`, { query: { signal } }))
-    : undefined;
+  using listening = new DisposableStack();
+  if (flags.bool('sig-proxy') && !flags.bool('no-sig-proxy')) {
+    listening.use(proxySignals((signal) => client.send('POST', `${path}/kill`, { query: { signal } })));
+  }
   const asked = performance.now();
   let origin: Promise<string> | undefined;
   const exitCode = await runAttached({
@@ -98,7 +98,9 @@ async function createAndStart(
     out,
     err,
     ...(flags.bool('show-origin') && {
-      onStarted: () => (origin = originLine(context, id, performance.now() - asked)),
+      onStarted: () => {
+        origin = originLine(context, id, performance.now() - asked);
+      },
     }),
   });
   if (origin !== undefined) await err.line(await origin);

@@ -56,7 +56,8 @@ async function startAttached({ args, client, flags, out, err, env }: CommandCont
   requireTerminal(stdin, tty);
   const kill = (signal: string) =>
     client.send('POST', `/containers/${container.Id}/kill`, { query: { signal } });
-  using _signals = !tty && flags.bool('sig-proxy') ? proxySignals(kill) : undefined;
+  using listening = new DisposableStack();
+  if (!tty && flags.bool('sig-proxy')) listening.use(proxySignals(kill));
   const autoRemove = container.HostConfig.AutoRemove === true;
   return await runAttached({
     client,

@@ -1,5 +1,5 @@
 /** The latest sample of each container that is looked at. */
-import { setInterval } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerStatsResponse, EventMessage } from '../../client/api-types.ts';
 import type { DaemonClient } from '../../client/daemon-client.ts';
 import type { StatsSample } from '../output/stats-rows.ts';
@@ -39,13 +39,13 @@ export class StatsWatch implements AsyncDisposable {
     return [...this.#samples].map(([name, stats]) => ({ name, stats }));
   }
 
-  /** Ticks while there is something to show. Throws what broke the watch. */
-  async *ticks(everyMs: number): AsyncGenerator<void, void> {
-    yield;
-    for await (const _ of setInterval(everyMs)) {
+  /** What there is to show, again and again, while there is something. Throws what broke the watch. */
+  async *frames(everyMs: number): AsyncGenerator<readonly StatsSample[], void> {
+    for (;;) {
+      yield this.samples();
+      await delay(everyMs);
       if (this.#failure !== undefined) throw this.#failure as Error;
       if (this.#samples.size === 0 && !this.#followsEvents) return;
-      yield;
     }
   }
 

@@ -4,6 +4,7 @@ import { anyNumber } from '../arguments/command.ts';
 import type { Command, CommandContext } from '../arguments/command.ts';
 import { formatRows } from '../output/format-rows.ts';
 import { statsHeaders, statsRow } from '../output/stats-rows.ts';
+import type { StatsSample } from '../output/stats-rows.ts';
 import { readDockerConfig } from '../registry/docker-config.ts';
 import { StatsWatch } from './stats-watch.ts';
 
@@ -33,7 +34,7 @@ export const command: Command = {
     else if (once) await watch.addAll(await listed(context));
     else await watch.followEvents(await listed(context), flags.bool('all'));
     if (once) {
-      await context.out.write(table(context, watch));
+      await context.out.write(table(context, watch.samples()));
       return 0;
     }
     return await redraw(context, watch);
@@ -49,15 +50,15 @@ async function listed({ client, flags }: CommandContext): Promise<readonly strin
 
 /** Until the last container that was named is gone, or the user has seen enough. */
 async function redraw(context: CommandContext, watch: StatsWatch): Promise<number> {
-  for await (const _ of watch.ticks(refreshMs)) {
-    const lines = table(context, watch).split('\n');
+  for await (const samples of watch.frames(refreshMs)) {
+    const lines = table(context, samples).split('\n');
     await context.out.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
   }
   return 0;
 }
 
-function table({ flags, env }: CommandContext, watch: StatsWatch): string {
-  const rows = watch.samples().map((sample) => statsRow(sample, !flags.bool('no-trunc')));
+function table({ flags, env }: CommandContext, samples: readonly StatsSample[]): string {
+  const rows = samples.map((sample) => statsRow(sample, !flags.bool('no-trunc')));
   const format = flags.string('format') || (readDockerConfig(env).statsFormat ?? '');
   return formatRows(rows, { format, defaultTable, headers: statsHeaders });
 }

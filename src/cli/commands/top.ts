@@ -18,7 +18,7 @@ export const command: Command = {
       `/containers/${encodeURIComponent(name)}/top`,
       { query },
     );
-    await out.write(alignColumns([top.Titles, ...top.Processes]));
+    await out.write(alignColumns([top.Titles, ...top.Processes], 20));
     return 0;
   },
 };

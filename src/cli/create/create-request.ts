@@ -1,8 +1,10 @@
 /** From the flags of `run` and `create` to the body of POST /containers/create. What was not given is left out. */
 import { resolve } from 'node:path';
-import type { ContainerCreateRequest, HostConfig } from '../../client/api-types.ts';
+import type { ContainerCreateRequest, HostConfig, Ulimit } from '../../client/api-types.ts';
 import { EngineError } from '../../errors/engine-error.ts';
 import type { FlagValues } from '../arguments/flag-values.ts';
+import { ExitError } from '../exit-error.ts';
+import { capabilities } from './capabilities.ts';
 import { readEnvironment, readLabels, toMap } from './key-value-files.ts';
 import { parseMemory } from './resource-values.ts';
 import { resourcesFrom } from './resources.ts';
@@ -46,7 +48,10 @@ export function createRequest(input: CreateInput): ContainerCreateRequest {
 function attachments({ flags, detach }: CreateInput): ContainerCreateRequest {
   const streams = flags.list('attach').map((stream) => stream.toLowerCase());
   if (detach) {
-    if (streams.length > 0) throw conflict('cannot specify both --attach and --detach');
+    if (streams.length > 0) {
+      // Docker's client notices this one only after the others, as an error like any.
+      throw new ExitError(1, 'conflicting options: cannot specify both --attach and --detach');
+    }
     return { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false };
   }
   const stdin = flags.bool('interactive') || streams.includes('stdin');
@@ -71,8 +76,7 @@ function hostConfig({ flags, consoleSize }: CreateInput): HostConfig {
     LogConfig: logConfig(flags),
     ...(consoleSize !== undefined && { ConsoleSize: consoleSize }),
     ...(kernel !== '' && { Annotations: { 'dvm.kernel': resolve(kernel) } }),
-    ...givenList('CapAdd', flags.list('cap-add')),
-    ...givenList('CapDrop', flags.list('cap-drop')),
+    ...capabilities(flags.list('cap-add'), flags.list('cap-drop')),
     ...givenList('GroupAdd', flags.list('group-add')),
     ...(flags.isSet('oom-score-adj') && { OomScoreAdj: flags.int('oom-score-adj') }),
     Privileged: flags.bool('privileged'),
@@ -82,9 +86,13 @@ function hostConfig({ flags, consoleSize }: CreateInput): HostConfig {
     ...givenMap('Tmpfs', tmpfs(flags)),
     ...(flags.isSet('shm-size') && { ShmSize: parseMemory(flags.string('shm-size')) }),
     ...givenMap('Sysctls', pairs(flags, 'sysctl')),
-    ...givenList('Ulimits', flags.list('ulimit').map(parseUlimit)),
+    ...givenList('Ulimits', flags.list('ulimit').map(parseUlimit).toSorted(byName)),
     ...(flags.isSet('init') && { Init: flags.bool('init') }),
   };
+}
+
+function byName(a: Ulimit, b: Ulimit): number {
+  return a.Name < b.Name ? -1 : 1;
 }
 
 function networkMode(flags: FlagValues): string {

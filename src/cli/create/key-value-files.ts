@@ -28,13 +28,15 @@ export function readEnvironment(
   return [...fromFiles, ...fromFlags];
 }
 
-/** The later of two labels with one name wins; a name alone has the value ''. */
+/** The later of two labels with one name wins. A name alone has the value '' as a flag; a file's line of that kind says nothing. */
 export function readLabels(
   files: readonly string[],
   flags: readonly string[],
 ): Readonly<Record<string, string>> {
-  const lines = [...files.flatMap((path) => readLines(path, 'label-file')), ...flags];
-  return toMap(lines);
+  const fromFiles = files
+    .flatMap((path) => readLines(path, 'label-file'))
+    .filter((line) => line.includes('='));
+  return toMap([...fromFiles, ...flags]);
 }
 
 /** "key=value" entries as a map. */

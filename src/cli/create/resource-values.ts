@@ -21,13 +21,13 @@ export function parseMemoryOrUnlimited(text: string): number {
 
 /** "1.5" or "3/2" processors, in billionths. */
 export function parseCpus(text: string): number {
-  const match = /^(\d{1,12})(?:\.(\d{0,18}))?$|^(\d{1,12})\/(\d{1,12})$/.exec(text);
+  const match = /^(?=\.?\d)(\d{0,12})(?:\.(\d{0,18}))?$|^(\d{1,12})\/(\d{1,12})$/.exec(text);
   if (match === null) throw new Error(`failed to parse ${text} as a rational number`);
-  const [, whole = '0', fraction = '', numerator, denominator] = match;
+  const [, whole = '', fraction = '', numerator, denominator] = match;
   const scale = 10n ** BigInt(fraction.length);
   const top =
     numerator === undefined
-      ? BigInt(whole) * scale + BigInt(fraction === '' ? '0' : fraction)
+      ? BigInt(whole === '' ? '0' : whole) * scale + BigInt(fraction === '' ? '0' : fraction)
       : BigInt(numerator);
   const bottom = denominator === undefined ? scale : BigInt(denominator);
   if (bottom === 0n) throw new Error(`failed to parse ${text} as a rational number`);

@@ -6,7 +6,7 @@ import { EngineError } from '../../errors/engine-error.ts';
 
 export interface SocketWait extends Disposable {
   /** Rejects with `deadline_exceeded`. */
-  readonly answered: Promise<void>;
+  readonly answered: Promise<unknown>;
 }
 
 /** Between bind and listen a socket exists and refuses, and nothing announces the second: it is tried again after this. */
@@ -14,13 +14,13 @@ const retryMs = 20;
 
 /** The directory must exist. Dispose to stop waiting. */
 export function waitForSocket(socketPath: string, deadlineMs: number): SocketWait {
-  const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+  const { promise: answered, resolve, reject } = Promise.withResolvers<undefined>();
   let retry: NodeJS.Timeout | undefined;
   const attempt = () => {
     const socket = connect(socketPath);
     socket.once('connect', () => {
       socket.destroy();
-      resolve();
+      resolve(undefined);
     });
     socket.once('error', (error) => {
       const code = 'code' in error ? error.code : undefined;

@@ -1,13 +1,12 @@
-/** Rows of cells as aligned columns: three spaces between, ten characters at least, nothing after the last. */
+/** Rows of cells as aligned columns: three spaces between, `minimumWidth` characters at least, nothing after the last. */
 
-const minimumWidth = 10;
 const padding = 3;
 
-export function alignColumns(rows: readonly (readonly string[])[]): string {
+export function alignColumns(rows: readonly (readonly string[])[], minimumWidth = 10): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.slice(0, -1).entries()) {
-      widths[column] = Math.max(widths[column] ?? minimumWidth, [...cell].length + padding);
+      widths[column] = Math.max(widths[column] ?? minimumWidth, Array.from(cell).length + padding);
     }
   }
   return rows
@@ -21,5 +20,5 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
 }
 
 function padTo(cell: string, width: number): string {
-  return cell + ' '.repeat(Math.max(0, width - [...cell].length));
+  return cell + ' '.repeat(Math.max(0, width - Array.from(cell).length));
 }

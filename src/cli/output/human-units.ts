@@ -93,6 +93,6 @@ export function shortId(id: string): string {
 
 /** At most `width` characters, the last an ellipsis when something was cut. */
 export function ellipsis(text: string, width: number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= width ? text : `${characters.slice(0, width - 1).join('')}…`;
 }

@@ -36,12 +36,13 @@ class PlainProgress {
   }
 
   async show({ id, status, stream, progressDetail }: ProgressMessage): Promise<void> {
-    if (stream !== undefined) return await this.#out.write(stream);
-    if (status === undefined || progressDetail?.current !== undefined) return;
-    if (id === undefined) return await this.#out.line(status);
-    if (this.#shown.get(id) === status) return;
-    this.#shown.set(id, status);
-    await this.#out.line(`${id}: ${status}`);
+    if (stream !== undefined) await this.#out.write(stream);
+    else if (status === undefined || progressDetail?.current !== undefined) return;
+    else if (id === undefined) await this.#out.line(status);
+    else if (this.#shown.get(id) !== status) {
+      this.#shown.set(id, status);
+      await this.#out.line(`${id}: ${status}`);
+    }
   }
 }
 
@@ -55,7 +56,10 @@ class TerminalProgress {
   }
 
   async show(message: ProgressMessage): Promise<void> {
-    if (message.stream !== undefined) return await this.#out.write(message.stream);
+    if (message.stream !== undefined) {
+      await this.#out.write(message.stream);
+      return;
+    }
     const { id, status = '' } = message;
     if (id === undefined) {
       await this.#out.line(status);

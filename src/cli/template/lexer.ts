@@ -51,7 +51,7 @@ interface LexedAction {
   readonly trimsAfter: boolean;
 }
 
-const comment = /\s*\/\*[^]*?\*\/\s*/y;
+const comment = /\s*\/\*[^]*?\*\//y;
 const closing = /\s+-\}\}|\s*\}\}/y;
 const space = /\s+/y;
 const rules: readonly {

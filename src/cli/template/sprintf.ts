@@ -30,7 +30,7 @@ function formatOne(verb: string, flags: string, precision: number | undefined, v
     case 's':
       return precision === undefined
         ? printValue(value)
-        : [...printValue(value)].slice(0, precision).join('');
+        : Array.from(printValue(value)).slice(0, precision).join('');
     case 'q':
       return JSON.stringify(printValue(value));
     case 'd':
@@ -63,7 +63,7 @@ function hexadecimal(value: unknown, verb: 'x' | 'X'): string {
 }
 
 function pad(text: string, flags: string, width: number): string {
-  const missing = width - [...text].length;
+  const missing = width - Array.from(text).length;
   if (missing <= 0) return text;
   if (flags.includes('-')) return text + ' '.repeat(missing);
   return (flags.includes('0') ? '0' : ' ').repeat(missing) + text;

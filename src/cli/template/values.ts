@@ -27,10 +27,12 @@ export function printValue(value: unknown): string {
     const entries = Object.keys(value).toSorted();
     return `map[${entries.map((key) => `${key}:${printValue(value[key])}`).join(' ')}]`;
   }
-  return String(value as string | number | boolean | bigint);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
+  return typeof value === 'string' ? value : `<${typeof value}>`;
 }
 
 /** As the template's `json` prints it: compact. */
 export function toJson(value: unknown): string {
-  return value === noValue ? 'null' : (JSON.stringify(value) ?? 'null');
+  return value === noValue || value === undefined ? 'null' : JSON.stringify(value);
 }

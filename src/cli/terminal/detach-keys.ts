@@ -11,7 +11,7 @@ export function parseDetachKeys(text: string): Buffer {
 }
 
 function keyBytes(key: string, whole: string): Buffer {
-  if ([...key].length === 1) return Buffer.from(key);
+  if (Array.from(key).length === 1) return Buffer.from(key);
   const name = /^ctrl-(.)$/.exec(key)?.[1];
   const code = name !== undefined && /[a-z]/.test(name) ? name.charCodeAt(0) - 96 : controlCodes[name ?? ''];
   if (code === undefined) {
