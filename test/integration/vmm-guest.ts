@@ -73,7 +73,7 @@ async function hashOf(path: string): Promise<string> {
 /** The other end of `vmm-guest.c`. */
 export class GuestShell {
   readonly #channel: Duplex;
-  readonly #lines: AsyncIterator<string>;
+  readonly #lines: AsyncIterator<string, undefined>;
 
   constructor(channel: Duplex) {
     this.#channel = channel;
@@ -84,10 +84,10 @@ export class GuestShell {
   async answer(): Promise<string> {
     const lines: string[] = [];
     for (;;) {
-      const { value, done } = await this.#lines.next();
-      if (done === true) throw new Error(`the guest channel ended after: ${lines.join(' ')}`);
-      if (value === '.') return lines.join('\n').trim();
-      lines.push(value);
+      const line = await this.#lines.next();
+      if (line.done === true) throw new Error(`the guest channel ended after: ${lines.join(' ')}`);
+      if (line.value === '.') return lines.join('\n').trim();
+      lines.push(line.value);
     }
   }
 
