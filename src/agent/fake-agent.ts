@@ -64,6 +64,8 @@ export class FakeAgent {
   identity: FakeIdentity | undefined;
   hostname = '(none)';
   prepared = false;
+  clockErrorMs = 0;
+  clockSettings = 0;
   readonly #channel = new FakeAgentChannel({
     greet: () => this.#greet(),
     receive: (id, message) => this.#handle(id, message),
@@ -185,7 +187,11 @@ export class FakeAgent {
   async #reply(message: RequestMessage): Promise<ReplyMessage> {
     switch (message.type) {
       case 'ping':
-        return { type: 'pingReply', wallClockNs: BigInt(Date.now()) * 1_000_000n };
+        return { type: 'pingReply', wallClockNs: BigInt(Date.now() + this.clockErrorMs) * 1_000_000n };
+      case 'setClock':
+        this.clockSettings++;
+        this.clockErrorMs = Number(message.wallClockNs / 1_000_000n) - Date.now();
+        break;
       case 'prepareTemplate':
         this.prepared = true;
         break;
@@ -238,7 +244,6 @@ export class FakeAgent {
       case 'releaseProcess':
         this.#process(message.process);
         break;
-      case 'setClock':
       case 'shutdown':
         break;
     }

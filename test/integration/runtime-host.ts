@@ -16,6 +16,7 @@ export interface RealRuntimeHost extends RuntimeUnderTest {
   readonly runtime: MicrovmRuntime;
   readonly vmm: Vmm;
   readonly layers: readonly LayerFile[];
+  makeDisk(): Promise<string>;
   readonly warnings: string[];
   /** Spans by name, milliseconds. */
   readonly spans: Map<string, number[]>;

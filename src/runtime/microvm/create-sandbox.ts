@@ -5,10 +5,10 @@ import { launchMachine } from './launch-machine.ts';
 import { machineSizeFor } from './machine-size.ts';
 import type { MachineSize } from './machine-size.ts';
 import { traced } from './observer.ts';
-import { wallClockNs } from './personalise.ts';
 import type { Pool } from './pool.ts';
 import type { SandboxRecord } from './records.ts';
 import type { RuntimeContext } from './runtime-context.ts';
+import { correctClock } from './set-clock.ts';
 
 export interface CreatedSandbox {
   readonly guest: GuestMachine;
@@ -48,10 +48,11 @@ export async function createSandbox(
 
 /** The clock too: a machine that waited for hours may have drifted. */
 async function rename(context: RuntimeContext, guest: GuestMachine, spec: SandboxSpec): Promise<void> {
+  const { agent } = guest;
   await traced(context.observer, spec.id, 'rename', () =>
     Promise.all([
-      guest.agent.request({ type: 'setClock', wallClockNs: wallClockNs() }),
-      guest.agent.request({ type: 'setHostname', hostname: spec.hostname }),
+      agent.request({ type: 'setHostname', hostname: spec.hostname }),
+      correctClock(agent, AbortSignal.timeout(context.timeouts.requestMs)),
     ]),
   );
 }

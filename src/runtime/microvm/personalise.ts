@@ -1,11 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AgentConnection } from '../../agent/agent-connection.ts';
 import type { GuestIdentity } from './guest-machine.ts';
-
-/** The host's clock. Taken at the last moment: what passes until the guest sets it is its error. */
-export function wallClockNs(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
-}
+import { correctClock, wallClockNs } from './set-clock.ts';
 
 /** Makes a clone unlike every other one, before anything of a user's runs in it. */
 export async function personalise(
@@ -25,6 +21,7 @@ export async function personalise(
     mac,
   } as const;
   const { bootId } = await agent.request(message, { signal });
+  await correctClock(agent, signal);
   return { bootId, machineId, mac: mac.toString('hex') };
 }
 
