@@ -7,7 +7,7 @@
 #include "loop.h"
 
 /* Descriptors a child finds at fixed places between fork and exec; the agent's own are all above FD_FREE. */
-enum { FD_ERROR = 3, FD_CONTAINER = 4, FD_DEVPTS = 5, FD_AGENT = 6, FD_FREE = 16 };
+enum { FD_ERROR = 3, FD_CONTAINER = 4, FD_DEVPTS = 5, FD_AGENT = 6, FD_CGROUP = 7, FD_FILTER = 8, FD_FREE = 16 };
 
 struct agent {
 	int epoll_fd;

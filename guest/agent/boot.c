@@ -130,6 +130,21 @@ void boot_modules(void)
 	unlink("/modules/order");
 }
 
+/* Work of the kernel's own that would wake an idle machine; missing ones (an older kernel) do not matter. */
+static const struct {
+	const char *path, *value;
+} quiet[] = {
+	{ "/proc/sys/vm/compaction_proactiveness", "0" }, /* twice a second */
+	{ "/proc/sys/vm/stat_interval", "30" },
+};
+
+void boot_quiet(void)
+{
+	for (size_t i = 0; i < sizeof(quiet) / sizeof(*quiet); i++)
+		if (!write_file(quiet[i].path, quiet[i].value) && errno != ENOENT)
+			note("write %s: %s", quiet[i].path, strerror(errno));
+}
+
 void boot_limits(void)
 {
 	struct rlimit files = { 65536, 65536 };

@@ -10,4 +10,5 @@ void boot_descriptors(struct agent *agent);
 /* Of a modular kernel: what the initramfs carries, in its order. */
 void boot_modules(void);
 void boot_limits(void);
+void boot_quiet(void);
 void boot_network(void);

@@ -14,6 +14,7 @@
 
 #include "agent.h"
 #include "container.h"
+#include "devices.h"
 #include "syscalls.h"
 
 void child_fail(enum error_code code, const char *format, ...)
@@ -50,7 +51,10 @@ static void arrange_descriptors(const struct birth *birth)
 	if (dup3(birth->status, FD_ERROR, O_CLOEXEC) < 0)
 		_exit(255);
 	if (dup3(pass_on, birth->first ? FD_DEVPTS : FD_CONTAINER, O_CLOEXEC) < 0 ||
-	    dup3(birth->agent->self_exe, FD_AGENT, O_CLOEXEC) < 0 || close_range(FD_AGENT + 1, ~0u, 0) < 0)
+	    dup3(birth->agent->self_exe, FD_AGENT, O_CLOEXEC) < 0 ||
+	    (birth->first && dup3(birth->container->cgroup, FD_CGROUP, O_CLOEXEC) < 0) ||
+	    (birth->first && birth->agent->device_filter >= 0 && dup3(birth->agent->device_filter, FD_FILTER, O_CLOEXEC) < 0) ||
+	    close_range(birth->first ? FD_FILTER + 1 : FD_AGENT + 1, ~0u, 0) < 0)
 		child_fail(ERROR_CODE_INTERNAL, "arrange descriptors");
 }
 
@@ -104,6 +108,10 @@ static void make_container(const struct birth *birth)
 		child_fail(ERROR_CODE_INVALID, "set the host name to \"%.80s\"", container->hostname);
 	sources = prepare_sources(birth);
 	enter_root(birth);
+	/* Not before the disks are mounted, which it forbids to open. */
+	if (container->privilege == PRIVILEGE_STANDARD && !devices_restrict(FD_FILTER, FD_CGROUP))
+		child_fail(ERROR_CODE_INTERNAL, "restrict the container's devices");
+	close_range(FD_CGROUP, FD_FILTER, 0);
 	make_mounts(birth, &sources);
 	set_sysctls(container);
 	place_files(birth, &sources);

@@ -11,7 +11,6 @@
 
 #include "agent.h"
 #include "cgroup.h"
-#include "devices.h"
 #include "disks.h"
 #include "handlers.h"
 #include "mountfd.h"
@@ -110,8 +109,6 @@ static bool begin(struct agent *agent, struct container *c, struct fault *f)
 	c->cgroup = cgroup_make(agent, c->id, &c->spec->resources, f);
 	if (c->cgroup < 0)
 		return false;
-	if (c->spec->privilege == PRIVILEGE_STANDARD && !devices_restrict(agent, c->cgroup))
-		return fault_set(f, ERROR_CODE_INTERNAL, errno, "restrict the devices of container %s", c->id);
 	c->devpts = make_devpts();
 	if (c->devpts < 0)
 		return fault_set(f, ERROR_CODE_MOUNT_FAILED, errno, "make a devpts");

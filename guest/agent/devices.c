@@ -83,13 +83,13 @@ void devices_begin(struct agent *agent)
 		note("load the device filter: %s", strerror(errno));
 }
 
-bool devices_restrict(struct agent *agent, int group)
+bool devices_restrict(int filter, int group)
 {
 	union bpf_attr attach;
 
 	memset(&attach, 0, sizeof(attach));
 	attach.target_fd = (uint32_t)group;
-	attach.attach_bpf_fd = (uint32_t)agent->device_filter;
+	attach.attach_bpf_fd = (uint32_t)filter;
 	attach.attach_type = BPF_CGROUP_DEVICE;
 	attach.attach_flags = BPF_F_ALLOW_MULTI;
 	return syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)) == 0;

@@ -6,4 +6,5 @@ struct agent;
 
 /* Loads the program, once; without BPF in the kernel standard containers are refused. */
 void devices_begin(struct agent *agent);
-bool devices_restrict(struct agent *agent, int group);
+/* From now on the group's processes are held to the list. False with errno. */
+bool devices_restrict(int filter, int group);

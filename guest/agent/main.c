@@ -76,6 +76,7 @@ int main(int argc, char *argv[], char *environment[])
 	boot_descriptors(&agent);
 	boot_modules();
 	boot_limits();
+	boot_quiet();
 	boot_network();
 	cgroup_begin(&agent);
 	devices_begin(&agent);

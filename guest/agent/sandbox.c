@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -41,11 +42,29 @@ void sandbox_ping(struct agent *agent, struct request *request)
 	reply(agent, request, &pong);
 }
 
+/*
+ * In emulation, on a busy host, the kernel may fail to measure the time-stamp counter and fall back to counting its own
+ * ticks: coarse clocks, and a machine that never sleeps. One boot may run like that; a template would make it last.
+ */
+static bool check_clock(struct fault *f)
+{
+	char name[32];
+
+	if (read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource", name, sizeof(name)) > 0 && strstr(name, "jiffies"))
+		return fault_set(f, ERROR_CODE_INTERNAL, 0,
+				 "the guest kernel could not calibrate its clock while it booted (busy host): boot it again");
+	return true;
+}
+
 void sandbox_prepare_template(struct agent *agent, struct request *request)
 {
 	struct msg_prepare_template_reply done = { 0 };
+	struct fault f;
 
-	(void)agent;
+	if (!check_clock(&f)) {
+		channel_error(agent, request->id, &f);
+		return;
+	}
 	/* What boot has read will not be read again; every page that is free now costs no clone anything. */
 	if (!write_file("/proc/sys/vm/drop_caches", "3") || !write_file("/proc/sys/vm/compact_memory", "1"))
 		note("drop caches: %s", strerror(errno));
@@ -92,6 +111,15 @@ static bool set_hostname(const char *name, struct fault *f)
 	return sethostname(name, strlen(name)) == 0 || fault_set(f, ERROR_CODE_INVALID, errno, "set the host name to \"%.80s\"", name);
 }
 
+/* A network card, not something that only exists in the kernel (dummy, bridge). */
+static bool is_card(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.16s/device", name);
+	return access(path, F_OK) == 0;
+}
+
 /* The first Ethernet interface there is. */
 static bool set_mac(const struct bytes *mac, struct fault *f)
 {
@@ -103,7 +131,8 @@ static bool set_mac(const struct bytes *mac, struct fault *f)
 		struct ifreq request = { 0 };
 
 		strncpy(request.ifr_name, each->if_name, sizeof(request.ifr_name) - 1);
-		if (ioctl(fd, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		if (ioctl(fd, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER ||
+		    !is_card(each->if_name))
 			continue;
 		found = true;
 		memcpy(request.ifr_hwaddr.sa_data, mac->data, 6);
