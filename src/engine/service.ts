@@ -11,6 +11,7 @@ import type {
   ExecSpec,
   ExecView,
 } from './model/container.ts';
+import type { LogEntry, LogQuery } from './model/log.ts';
 import type {
   ContainerResources,
   ContainerStats,
@@ -18,6 +19,8 @@ import type {
   TerminalSize,
   TopProcess,
 } from './ports/pod-runtime.ts';
+
+export type { LogEntry, LogQuery } from './model/log.ts';
 
 /** An attached client's side. The engine writes output to it and reads stdin from it. */
 export interface AttachStreams {
@@ -41,24 +44,6 @@ export interface AttachOptions {
   readonly logs: boolean;
   /** Follow what comes; false: only `logs`. */
   readonly stream: boolean;
-}
-
-export interface LogEntry {
-  readonly stream: 'stdout' | 'stderr';
-  readonly time: Date;
-  readonly timeNs: bigint;
-  /** One line with its line feed, or a part of a long one. */
-  readonly data: Uint8Array;
-}
-
-export interface LogQuery {
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-  readonly follow: boolean;
-  /** Lines from the end; undefined: all. */
-  readonly tail?: number;
-  readonly sinceNs?: bigint;
-  readonly untilNs?: bigint;
 }
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
@@ -125,6 +110,8 @@ export interface Engine {
   attach(nameOrId: string, options: AttachOptions, streams: AttachStreams): Attachment;
   resize(nameOrId: string, size: TerminalSize): Promise<void>;
   logs(nameOrId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogEntry>;
+  /** As `logs`, many lines at a time: for a gigabyte of them. */
+  logBatches(nameOrId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<readonly LogEntry[]>;
   top(nameOrId: string): Promise<readonly TopProcess[]>;
   stats(nameOrId: string): Promise<ContainerStats>;
   execCreate(nameOrId: string, spec: ExecSpec): ExecView;
