@@ -76,6 +76,11 @@ function checkName(text: string, domain: string, path: string): void {
   );
 }
 
+/** Whether a registry's word can be a tag. */
+export function isTag(text: string): boolean {
+  return tagPattern.test(text);
+}
+
 /** With `:latest` where neither tag nor digest was given. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined

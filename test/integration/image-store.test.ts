@@ -1,7 +1,10 @@
 /** The store's own rules: names, removal, holds, leftovers, versions. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { promisify } from 'node:util';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
@@ -10,8 +13,9 @@ import type { Image, ImageFilter } from '../../src/engine/ports/images.ts';
 import { openImageStore, type OpenImageStore } from '../../src/image/image-store.ts';
 import { dockerArchive, registryImage, sha256, tarOf, type CraftedImage } from '../e2e/crafted-image.ts';
 import { FakeRegistry } from './image-fake-registry.ts';
-import { failure, nobody, openStore, patience } from './image-store-fixture.ts';
+import { bulkyImage, failure, nobody, openStore, patience } from './image-store-fixture.ts';
 
+const run = promisify(execFile);
 const layer = (name: string) => tarOf([{ name, content: name }]);
 const base = layer('base');
 
@@ -305,6 +309,45 @@ test('a newer version’s store and another daemon’s are refused', async () =>
   again.close();
   await fixture.reopen();
 });
+
+test(
+  'a full disk: refused by name, nothing left, and fine again when there is room',
+  { skip: process.getuid?.() === 0 ? false : 'mounting needs root' },
+  async () => {
+    const mountPoint = await mkdtemp(join(tmpdir(), 'dvm-full-'));
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', mountPoint]);
+    try {
+      await using registry = await FakeRegistry.start();
+      await using fixture = await openStore({ dataDir: mountPoint });
+      const left = async () =>
+        (await readdir(mountPoint, { recursive: true, withFileTypes: true }))
+          .filter((entry) => entry.isFile() && !entry.name.startsWith('images.db'))
+          .map(({ name }) => name);
+      registry.addImage('x', 'v', bulkyImage(1, 1_800_000)); // spool and layer together are too much
+      const reference = `${registry.address}/x:v`;
+      await assert.rejects(
+        fixture.store.pull({ reference }, () => undefined, patience()),
+        failure('resource_exhausted', /no space left/),
+      );
+      assert.deepEqual(await left(), []);
+      await assert.rejects(
+        fixture.store.import(
+          Readable.from([tarOf([{ name: 'f', content: randomBytes(4_000_000) }])]),
+          { message: '', changes: [] },
+          patience(),
+        ),
+        failure('resource_exhausted', /no space left/),
+      );
+      assert.deepEqual(await left(), []);
+      await run('mount', ['-o', 'remount,size=20m', mountPoint]);
+      await fixture.store.pull({ reference }, () => undefined, patience());
+      assert.equal((await left()).length, 1);
+    } finally {
+      await run('umount', [mountPoint]);
+      await rm(mountPoint, { recursive: true });
+    }
+  },
+);
 
 test('closing the store ends what is under way and leaves nothing half made', async () => {
   await using fixture = await openStore();

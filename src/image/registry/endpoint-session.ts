@@ -1,9 +1,10 @@
 /** Requests about one repository to one registry address: authorised, repeated when that may help, errors in Docker's words. */
 import { z } from 'zod';
 import type { RegistryCredentials } from '../../engine/ports/images.ts';
-import { EngineError } from '../../errors/engine-error.ts';
+import { EngineError, errorCodeOf } from '../../errors/engine-error.ts';
 import { Authorizer } from './authorizer.ts';
 import { isRetryableStatus, waitBeforeRetry, type RetryPolicy } from './backoff.ts';
+import { withoutControls } from '../tar/tar-entry.ts';
 import { isNotTls, readBody, type HttpClient, type HttpResponse } from './http-client.ts';
 import type { Endpoint } from './registry-config.ts';
 
@@ -90,6 +91,24 @@ export class EndpointSession {
       if (!(error instanceof EngineError)) throw error;
       if (error.code === 'unavailable' && !isLast && !isPermanent(error)) return undefined;
       throw new EngineError(error.code, `${request.what}: ${error.message}`, { cause: error.cause ?? error });
+    }
+  }
+
+  /** A whole small body. A connection that breaks within it counts as an attempt. */
+  async getBody(
+    request: EndpointRequest,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly response: HttpResponse; readonly bytes: Buffer }> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.get(request, signal);
+      try {
+        return { response, bytes: await readBody(response, maxBytes, request.what) };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (errorCodeOf(error) !== 'unavailable' || attempt >= this.#retry.attempts) throw error;
+        await waitBeforeRetry(this.#retry, attempt, undefined, signal);
+      }
     }
   }
 
@@ -184,10 +203,10 @@ function parseRegistryError(body: Buffer): { code: string; text: string } {
     const parsed = errorsSchema.safeParse(JSON.parse(body.toString('utf8')));
     const first = parsed.data?.errors[0];
     if (first !== undefined) {
-      const code = first.code ?? '';
+      const code = withoutControls((first.code ?? '').slice(0, 100));
       return {
         code,
-        text: `${code.toLowerCase().replaceAll('_', ' ')}: ${(first.message ?? '').slice(0, 300)}`,
+        text: `${code.toLowerCase().replaceAll('_', ' ')}: ${withoutControls((first.message ?? '').slice(0, 300))}`,
       };
     }
   } catch (error) {

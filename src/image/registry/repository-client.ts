@@ -6,10 +6,10 @@ import { EngineError } from '../../errors/engine-error.ts';
 import { parseDigest, sha256Digest, type Digest } from '../../oci/digest.ts';
 import { checkShape, manifestMaxBytes, parseJson, type Descriptor } from '../../oci/manifest.ts';
 import { acceptedManifests } from '../../oci/media-types.ts';
-import { familiarName, type Reference } from '../../oci/reference.ts';
+import { familiarName, isTag, type Reference } from '../../oci/reference.ts';
 import type { RetryPolicy } from './backoff.ts';
 import { EndpointSession, type EndpointRequest } from './endpoint-session.ts';
-import { readBody, type HttpClient, type HttpResponse } from './http-client.ts';
+import type { HttpClient, HttpResponse } from './http-client.ts';
 import { endpointsOf, type RegistriesConfig } from './registry-config.ts';
 
 const tagPagesMax = 1000;
@@ -56,11 +56,11 @@ export class RepositoryClient {
   async manifest(tagOrDigest: string, signal: AbortSignal): Promise<FetchedManifest> {
     const what = `manifest for ${this.#name}${tagOrDigest.includes(':') ? '@' : ':'}${tagOrDigest}`;
     return await this.#first(signal, async (session) => {
-      const response = await session.get(
+      const { response, bytes } = await session.getBody(
         { path: `manifests/${tagOrDigest}`, accept: acceptedManifests.join(', '), what },
+        manifestMaxBytes,
         signal,
       );
-      const bytes = await readBody(response, manifestMaxBytes, what);
       const digest = sha256Digest(createHash('sha256').update(bytes).digest('hex'));
       if (tagOrDigest.includes(':') && tagOrDigest !== digest) {
         throw new EngineError('data_loss', `${what}: ${session.host} sent content with the digest ${digest}`);
@@ -79,8 +79,7 @@ export class RepositoryClient {
     if (descriptor.size > maxBytes)
       throw new EngineError('resource_exhausted', `${what} is larger than ${maxBytes} bytes`);
     return await this.#first(signal, async (session) => {
-      const response = await session.get(this.#blobRequest(descriptor.digest, what), signal);
-      const bytes = await readBody(response, maxBytes, what);
+      const { bytes } = await session.getBody(this.#blobRequest(descriptor.digest, what), maxBytes, signal);
       const digest = sha256Digest(createHash('sha256').update(bytes).digest('hex'));
       if (digest !== descriptor.digest)
         throw new EngineError(
@@ -109,9 +108,9 @@ export class RepositoryClient {
             'resource_exhausted',
             `${this.#name} has more tags than can be pulled at once`,
           );
-        const response = await session.get({ path, what }, signal);
-        const bytes = await readBody(response, tagListMaxBytes, what);
-        tags.push(...(checkShape(tagsSchema, parseJson(bytes, tagListMaxBytes, what), what).tags ?? []));
+        const { response, bytes } = await session.getBody({ path, what }, tagListMaxBytes, signal);
+        const list = checkShape(tagsSchema, parseJson(bytes, tagListMaxBytes, what), what).tags ?? [];
+        for (const tag of list) if (isTag(tag)) tags.push(tag);
         path = nextPage(response);
       }
       return tags;

@@ -76,6 +76,20 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
+    throw isFull(error) ? fullDisk(error) : error;
   }
+}
+
+const sqliteFull = 13;
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === sqliteFull;
+}
+
+function fullDisk(cause: unknown): EngineError {
+  return new EngineError(
+    'resource_exhausted',
+    "cannot record the change of images: no space left on the data directory's file system",
+    { cause },
+  );
 }

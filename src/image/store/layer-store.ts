@@ -10,6 +10,7 @@ import { moveIntoPlace } from '../../system/atomic-file.ts';
 import { isErrno } from '../../system/errno.ts';
 import { convertLayer, type ConvertedLayer, type LayerSource } from '../layer/convert-layer.ts';
 import type { LayerLimits } from '../layer/layer-limits.ts';
+import { writeFailure } from '../write-failure.ts';
 import type { StoreDirectories } from './directories.ts';
 import type { LayerRecords, UnreferencedLayer } from './layer-records.ts';
 
@@ -103,6 +104,8 @@ export class LayerStore {
         this.#records.add(layer.diffId, layer, new Date());
       }
       return layer;
+    } catch (error) {
+      throw isErrno(error, 'ENOSPC', 'EDQUOT') ? writeFailure(source.what, error) : error;
     } finally {
       this.#ingesting.delete(name);
     }

@@ -32,8 +32,17 @@ export interface TarSink {
   end(): void;
 }
 
-/** A byte string as people read it, for error messages. */
+/** A byte string as people read it, for error messages; what a terminal would obey is shown as \xNN. */
 export function printable(name: string): string {
   const text = Buffer.from(name.slice(0, 300), 'latin1').toString('utf8');
-  return name.length > 300 ? `${text}…` : text;
+  const shown = withoutControls(text);
+  return name.length > 300 ? `${shown}…` : shown;
+}
+
+/** Text from elsewhere that is going to be printed. */
+export function withoutControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}]/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
