@@ -15,15 +15,22 @@ import type { DiskSlot } from './machine-layout.ts';
 import { asRecord } from './qmp-client.ts';
 import type { QmpClient } from './qmp-client.ts';
 
-/** Where a disk is plugged in; `node` names its block node in QEMU. */
+/** Where a disk is plugged in. */
 interface Plug {
   readonly serial: string;
   readonly lun: number;
+  /** Names its block node in QEMU. */
   readonly node: string;
   readonly slot: DiskSlot | undefined;
+  /**
+   * Whether the guest sees it: the slot's drive is the node, or the device is there. QEMU 10.0 dies of an assertion when
+   * a drive is set to the node it has already, so this has to be known and not guessed.
+   */
+  visible: boolean;
 }
 
-const detachTimeoutMs = 10_000;
+/** QEMU answers in a millisecond. A change is never given up half-way: nobody would know what is there. */
+const answerTimeoutMs = 10_000;
 
 export class DiskPlugs {
   readonly #qmp: QmpClient;
@@ -41,7 +48,8 @@ export class DiskPlugs {
     if (!Array.isArray(nodes)) throw new EngineError('internal', 'QEMU did not list its block nodes');
     for (const node of nodes) {
       const plug = plugOfNode(asRecord(node)?.['node-name']);
-      if (plug !== undefined) this.#plugged.set(plug.serial, plug);
+      if (plug !== undefined)
+        this.#plugged.set(plug.serial, { ...plug, visible: await this.#isVisible(plug, signal) });
     }
     const sets = await this.#qmp.execute('query-fdsets', {}, signal);
     const numbers = Array.isArray(sets) ? sets.map((set) => Number(asRecord(set)?.['fdset-id'])) : [];
@@ -49,26 +57,24 @@ export class DiskPlugs {
   }
 
   async attach(disk: DiskSpec, signal: AbortSignal): Promise<string> {
+    await using file = await openDisk(disk);
+    signal.throwIfAborted();
     const plug = this.#choose(disk);
     this.#plugged.set(plug.serial, plug); // taken, from here on
     try {
-      await using file = await openDisk(disk);
-      await this.#plugIn(plug, disk.readonly, file.fd, signal);
-      return plug.serial;
+      await this.#plugIn(plug, disk.readonly, file.fd);
     } catch (error) {
-      await this.#undo(plug);
+      await this.#unplug(plug).catch(() => undefined); // then it stays taken; the first error is the one to report
       throw error;
     }
+    return plug.serial;
   }
 
   async detach(serial: string, signal: AbortSignal): Promise<void> {
     const plug = this.#plugged.get(serial);
     if (plug === undefined) throw new EngineError('not_found', `no disk ${serial} is plugged in`);
-    if (plug.slot !== undefined)
-      await this.#showFile(plug.slot.serial, emptySlotName(plug.slot.serial), signal);
-    else await this.#removeDevice(plug, signal);
-    await this.#qmp.execute('blockdev-del', { 'node-name': plug.node }, signal);
-    this.#plugged.delete(serial);
+    signal.throwIfAborted();
+    await this.#unplug(plug);
   }
 
   #choose(disk: DiskSpec): Plug {
@@ -90,28 +96,63 @@ export class DiskPlugs {
   }
 
   /** The commands are sent together and answered in order: one round trip. */
-  async #plugIn(plug: Plug, readonly: boolean, fd: number, signal: AbortSignal): Promise<void> {
+  async #plugIn(plug: Plug, readonly: boolean, fd: number): Promise<void> {
+    const signal = AbortSignal.timeout(answerTimeoutMs);
     const set = ++this.#lastDescriptorSet;
     const steps = [
       this.#qmp.executeWithDescriptor('add-fd', { 'fdset-id': set }, fd, signal),
       this.#qmp.execute('blockdev-add', fileNode(plug.node, `/dev/fdset/${set}`, readonly), signal),
       // The block node has a duplicate of its own; when it goes, so does the set.
       this.#qmp.execute('remove-fd', { 'fdset-id': set }, signal),
-      plug.slot !== undefined
-        ? this.#showFile(plug.slot.serial, plug.node, signal)
-        : this.#qmp.execute('device_add', deviceOf(plug), signal),
+      this.#show(plug, signal),
     ];
     const failed = (await Promise.allSettled(steps)).find((step) => step.status === 'rejected');
-    if (failed !== undefined) {
-      throw new EngineError('internal', `cannot plug in disk ${plug.serial}: ${messageOf(failed.reason)}`, {
-        cause: failed.reason,
-      });
-    }
+    if (failed === undefined) return;
+    const why = messageOf(failed.reason);
+    throw new EngineError('internal', `cannot plug in disk ${plug.serial}: ${why}`, { cause: failed.reason });
   }
 
-  async #showFile(slotSerial: string, node: string, signal: AbortSignal): Promise<void> {
-    const path = `/machine/peripheral/${slotSerial}`;
-    await this.#qmp.execute('qom-set', { path, property: 'drive', value: node }, signal);
+  async #unplug(plug: Plug): Promise<void> {
+    const signal = AbortSignal.timeout(answerTimeoutMs);
+    await this.#hide(plug, signal);
+    try {
+      await this.#qmp.execute('blockdev-del', { 'node-name': plug.node }, signal);
+    } catch (error) {
+      if (await this.#hasNode(plug.node, signal)) throw error; // else it was never added
+    }
+    this.#plugged.delete(plug.serial);
+  }
+
+  async #show(plug: Plug, signal: AbortSignal): Promise<void> {
+    if (plug.slot !== undefined) await this.#setDrive(plug.slot, plug.node, signal);
+    else await this.#qmp.execute('device_add', deviceOf(plug), signal);
+    plug.visible = true;
+  }
+
+  async #hide(plug: Plug, signal: AbortSignal): Promise<void> {
+    if (!plug.visible) return;
+    if (plug.slot !== undefined) await this.#setDrive(plug.slot, emptySlotName(plug.slot.serial), signal);
+    else await this.#removeDevice(plug, signal);
+    plug.visible = false;
+  }
+
+  async #isVisible(plug: Plug, signal: AbortSignal): Promise<boolean> {
+    if (plug.slot === undefined) {
+      const devices = await this.#qmp.execute('qom-list', { path: '/machine/peripheral' }, signal);
+      return (
+        Array.isArray(devices) && devices.some((device) => asRecord(device)?.['name'] === deviceId(plug))
+      );
+    }
+    return (await this.#qmp.execute('qom-get', driveOf(plug.slot), signal)) === plug.node;
+  }
+
+  async #hasNode(name: string, signal: AbortSignal): Promise<boolean> {
+    const nodes = await this.#qmp.execute('query-named-block-nodes', { flat: true }, signal);
+    return !Array.isArray(nodes) || nodes.some((node) => asRecord(node)?.['node-name'] === name);
+  }
+
+  async #setDrive(slot: DiskSlot, node: string, signal: AbortSignal): Promise<void> {
+    await this.#qmp.execute('qom-set', { ...driveOf(slot), value: node }, signal);
   }
 
   async #removeDevice(plug: Plug, signal: AbortSignal): Promise<void> {
@@ -124,20 +165,10 @@ export class DiskPlugs {
     await this.#qmp.execute('device_del', { id }, signal);
     await deleted;
   }
+}
 
-  /** Takes back whatever part of plugging in was done; the first error is the one to report. */
-  async #undo(plug: Plug): Promise<void> {
-    const signal = AbortSignal.timeout(detachTimeoutMs);
-    const steps = [
-      plug.slot !== undefined
-        ? this.#showFile(plug.slot.serial, emptySlotName(plug.slot.serial), signal)
-        : this.#removeDevice(plug, signal),
-      this.#qmp.execute('blockdev-del', { 'node-name': plug.node }, signal),
-    ];
-    const [first] = await Promise.allSettled(steps);
-    // A slot that could not be emptied stays taken.
-    if (plug.slot === undefined || first?.status === 'fulfilled') this.#plugged.delete(plug.serial);
-  }
+function driveOf(slot: DiskSlot): { path: string; property: string } {
+  return { path: `/machine/peripheral/${slot.serial}`, property: 'drive' };
 }
 
 async function openDisk(disk: DiskSpec): Promise<FileHandle> {
@@ -197,12 +228,12 @@ function deviceId(plug: Plug): string {
 }
 
 function slotPlug(slot: DiskSlot): Plug {
-  return { serial: slot.serial, lun: slot.lun, node: `slot-${slot.serial}`, slot };
+  return { serial: slot.serial, lun: slot.lun, node: `slot-${slot.serial}`, slot, visible: false };
 }
 
 /** At most 29 characters; QEMU takes 31. */
 function hotPlug(serial: string, lun: number): Plug {
-  return { serial, lun, node: `hot-${lun}-${serial}`, slot: undefined };
+  return { serial, lun, node: `hot-${lun}-${serial}`, slot: undefined, visible: false };
 }
 
 function plugOfNode(name: unknown): Plug | undefined {

@@ -41,14 +41,18 @@ export async function launch(
   undo.defer(() => cgroup.remove());
 
   const machine = { id, shape, uid: limits.uid, gid: limits.gid };
-  const vmm = await startListening(context.program, commandLine(context, machine, start), files, start);
+  const { vmm, qmp } = await startListening(
+    context.program,
+    commandLine(context, machine, start),
+    files,
+    start,
+  );
+  undo.defer(() => qmp.close());
   undo.defer(() => killVmmProcess(vmm));
   const record = { id, ...vmm.identity, vcpus: shape.vcpus, cgroups: context.cgroups };
   const recorded = Promise.all([cgroup.add(vmm.identity.pid), writeRecord(files, record)]);
   recorded.catch(() => undefined); // awaited below, after what tells more
 
-  const qmp = new QmpClient(connectToUnixSocket(files.qmpSocket));
-  undo.defer(() => qmp.close());
   try {
     await (start.kind === 'clone' ? loadAndRun(qmp, deadline.signal) : run(qmp, deadline.signal));
     await recorded;
@@ -69,18 +73,24 @@ export async function launch(
   });
 }
 
-/** The sockets are there before QEMU is: who connects waits in the kernel's queue, not in a loop. */
+/** The sockets are there before QEMU is: we are connected already, and wait in no loop. */
 async function startListening(
   program: string,
   args: readonly string[],
   files: MachineFiles,
   start: MachineStart,
-): Promise<VmmProcess> {
-  using qmp = listenOnUnixSocket(files.qmpSocket, 1);
-  using channel = listenOnUnixSocket(files.channelSocket, 1);
-  if (start.kind !== 'clone') return await startInCage(program, args, [qmp.fd, channel.fd]);
-  await using state = await open(start.statePath, 'r');
-  return await startInCage(program, args, [qmp.fd, channel.fd, state.fd]);
+): Promise<{ readonly vmm: VmmProcess; readonly qmp: QmpClient }> {
+  using qmpSocket = listenOnUnixSocket(files.qmpSocket, 1);
+  using channelSocket = listenOnUnixSocket(files.channelSocket, 1);
+  await using state = start.kind === 'clone' ? await open(start.statePath, 'r') : undefined;
+  const inherited = [qmpSocket.fd, channelSocket.fd, ...(state === undefined ? [] : [state.fd])];
+  const qmp = new QmpClient(connectToUnixSocket(files.qmpSocket));
+  try {
+    return { vmm: await startInCage(program, args, inherited), qmp };
+  } catch (error) {
+    qmp.close();
+    throw error;
+  }
 }
 
 /** QEMU waits (`-S`) until it is in its cage, that is until it answers. */

@@ -1,5 +1,6 @@
 /** A machine that runs: what can be done with it, and its end. */
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Json } from '../../engine/model/json.ts';
 import type { DiskSpec, Machine, MachineExit, MachineTemplate } from '../../engine/ports/vmm.ts';
 import { EngineError } from '../../errors/engine-error.ts';
@@ -123,13 +124,11 @@ export class QemuMachine implements Machine {
   }
 
   async #sayFarewell(): Promise<void> {
-    try {
-      const signal = AbortSignal.timeout(farewellTimeoutMs);
-      await this.#readConsole(signal);
-      await this.#parts.qmp.execute('quit', {}, signal);
-    } catch {
-      // It ended by itself, or it hangs: it has to be gone either way, and `exited` tells.
-      await killVmmProcess(this.#parts.process);
-    }
+    const signal = AbortSignal.timeout(farewellTimeoutMs);
+    const { process, qmp } = this.#parts;
+    // Whatever fails here: it has to be gone, and `exited` tells.
+    await Promise.allSettled([this.#readConsole(signal), qmp.execute('quit', {}, signal)]);
+    await Promise.race([process.ended, delay(farewellTimeoutMs, undefined, { ref: false })]);
+    await killVmmProcess(process);
   }
 }
