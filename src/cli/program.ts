@@ -148,9 +148,7 @@ function endpointFor(flags: FlagValues, env: Environment): Endpoint {
 
 async function fail(error: unknown, out: TextOutput, err: TextOutput, env: Environment): Promise<number> {
   const exitCode = error instanceof ExitError ? error.exitCode : 1;
-  const expected = error instanceof ExitError || error instanceof EngineError;
-  const text =
-    expected || env['DVM_DEBUG'] === undefined ? describeError(error) : String((error as Error).stack);
+  const text = textOf(error, env);
   try {
     await out.flush();
     if (text !== '') await err.line(text);
@@ -159,4 +157,12 @@ async function fail(error: unknown, out: TextOutput, err: TextOutput, env: Envir
     return exitCode; // whoever should have read it is gone
   }
   return exitCode;
+}
+
+/** A defect of ours says so, and shows where it is to whoever asks. */
+function textOf(error: unknown, env: Environment): string {
+  const defect = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  if (!defect) return describeError(error);
+  const place = env['DVM_DEBUG'] === undefined ? ' (DVM_DEBUG=1 shows where)' : `\n${error.stack ?? ''}`;
+  return `dvm: internal error: ${error.message}${place}`;
 }

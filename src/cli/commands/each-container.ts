@@ -5,8 +5,10 @@ import { describeError } from '../output/error-text.ts';
 
 /** All at once, told in the order they were given. */
 export async function forEachName(
-  { args, out }: CommandContext,
+  { args, out, err }: CommandContext,
   operation: (path: string, name: string) => Promise<unknown>,
+  /** As good as a success, though nothing was done: it is said, and counts for nothing. */
+  isHarmless: (error: unknown) => boolean = () => false,
 ): Promise<number> {
   const results = args.map((name) =>
     operation(`/containers/${encodeURIComponent(name)}`, name).then(
@@ -18,6 +20,7 @@ export async function forEachName(
   for (const [at, name] of args.entries()) {
     const failure = await results[at];
     if (failure === undefined) await out.line(name);
+    else if (isHarmless(failure.error)) await err.line(describeError(failure.error));
     else failures.push(describeError(failure.error));
   }
   if (failures.length > 0) throw new ExitError(1, failures.join('\n'));

@@ -26,14 +26,11 @@ export const command: Command = {
   run: (context) => {
     const force = context.flags.bool('force');
     const query = { force: force || undefined, v: context.flags.bool('volumes') || undefined };
-    return forEachName(context, async (path) => {
-      try {
-        await context.client.send('DELETE', path, { query });
-      } catch (error) {
-        // With --force what is not there is as good as removed, but it is said.
-        if (!force || !(error instanceof ApiError) || error.status !== 404) throw error;
-        await context.err.line(`Error response from daemon: ${error.message}`);
-      }
-    });
+    // With --force what is not there is as good as removed.
+    return forEachName(
+      context,
+      (path) => context.client.send('DELETE', path, { query }),
+      (error) => force && error instanceof ApiError && error.status === 404,
+    );
   },
 };

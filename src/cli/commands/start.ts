@@ -38,7 +38,7 @@ async function startAll({ args, client, out, err }: CommandContext): Promise<num
       failed.push(name);
     }
   }
-  if (failed.length > 0) throw new ExitError(1, `failed to start containers: ${failed.join(', ')}`);
+  if (failed.length > 0) throw new ExitError(1, `Error: failed to start containers: ${failed.join(', ')}`);
   return 0;
 }
 

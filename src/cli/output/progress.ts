@@ -3,7 +3,7 @@
  * elsewhere. Ends with the daemon's error, if there is one.
  */
 import type { ProgressMessage } from '../../client/api-types.ts';
-import { ExitError } from '../exit-error.ts';
+import { EngineError } from '../../errors/engine-error.ts';
 import type { TextOutput } from '../terminal/text-output.ts';
 import { terminalColumns } from '../terminal/terminal-size.ts';
 import { humanSize } from './human-units.ts';
@@ -23,7 +23,7 @@ export async function discardProgress(messages: AsyncIterable<ProgressMessage>):
 
 function throwError(message: ProgressMessage): void {
   const text = message.errorDetail?.message ?? message.error;
-  if (text !== undefined) throw new ExitError(1, text);
+  if (text !== undefined) throw new EngineError('unavailable', text);
 }
 
 /** Bars and repeated states are for terminals. */

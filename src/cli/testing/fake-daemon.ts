@@ -106,9 +106,10 @@ export class FakeDaemon implements AsyncDisposable {
 
   async #hijack(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => undefined); // the client's hanging up is not the test's matter
-    const length = Number(message.headers['content-length'] ?? 0);
-    const body = head.subarray(0, length);
-    if (head.length > length) socket.unshift(head.subarray(length));
+    const chunks: Buffer[] = [];
+    for await (const chunk of message) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    if (head.length > 0) socket.unshift(head);
     const request = seen(message, body);
     this.requests.push(request);
     const play = this.#find(this.#hijacks, request);
