@@ -29,6 +29,10 @@ export class DetachScanner {
 
   /** What of the input is for the container, and whether the keys have been pressed. What might be the keys' beginning is held back. */
   scan(input: Uint8Array): { readonly forward: Uint8Array; readonly detached: boolean } {
+    // Nearly all input: none of the keys in it.
+    const first = this.#keys[0];
+    if (this.#matched === 0 && (first === undefined || !input.includes(first)))
+      return { forward: input, detached: false };
     const forward: number[] = [];
     for (const byte of input) {
       if (byte !== this.#keys[this.#matched]) {

@@ -5,10 +5,10 @@
  * stream as the answer's body, until the connection is closed; their input is the request's body.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { EngineError } from '../../errors/engine-error.ts';
-import { closeGracefully, UpgradeResponse } from '../http/api-server.ts';
+import { UpgradeResponse } from '../http/api-server.ts';
 import { writeThrough } from '../http/write-through.ts';
 import { frameHeader } from './stream-frames.ts';
 
@@ -71,24 +71,26 @@ export class HijackedStream {
   /** Says that no more output comes. */
   end(): void {
     const output = this.begin();
-    if (output instanceof Socket) closeGracefully(output);
+    const { raw } = this.#reply;
+    if (raw instanceof UpgradeResponse) raw.closeGracefully();
     else output.end();
   }
 
-  #connection(): Readable & Writable {
+  #connection(): Socket {
     const { raw } = this.#reply;
-    return raw instanceof UpgradeResponse ? raw.connectionAfterUpgrade : this.#request.raw.socket;
+    return raw instanceof UpgradeResponse ? raw.output : this.#request.raw.socket;
   }
 
   #inputStream(): Readable {
-    return this.#reply.raw instanceof UpgradeResponse ? this.#connection() : this.#request.raw;
+    const { raw } = this.#reply;
+    return raw instanceof UpgradeResponse ? raw.input : this.#request.raw;
   }
 
   #takeOver(): Writable {
     const { raw } = this.#reply;
     this.#reply.hijack();
     if (raw instanceof UpgradeResponse) {
-      const socket = raw.connectionAfterUpgrade;
+      const socket = raw.output;
       raw.detachSocket(socket);
       socket.write(
         `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${this.#contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,

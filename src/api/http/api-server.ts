@@ -5,38 +5,44 @@
 import { createServer, ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { EngineError } from '../../errors/engine-error.ts';
 import { compileZodSchema } from './zod-provider.ts';
 import type { ZodTypeProvider } from './zod-provider.ts';
 
-/** The response to a request whose connection was upgraded: its handler may take the bare connection from it. */
+/**
+ * The response to a request whose connection was upgraded: its handler may take the bare connection from it. While the
+ * request's body is still on its way, Node hands out a stream in the connection's place that begins behind the body:
+ * what comes is read from `input`, what goes is written to `output`, the connection itself.
+ */
 export class UpgradeResponse extends ServerResponse {
-  readonly connectionAfterUpgrade: Socket;
-  constructor(request: IncomingMessage, socket: Socket) {
+  readonly input: Duplex;
+  readonly output: Socket;
+  constructor(request: IncomingMessage, input: Duplex) {
     super(request);
-    this.connectionAfterUpgrade = socket;
+    this.input = input;
+    this.output = request.socket;
     this.shouldKeepAlive = false;
-    this.assignSocket(socket);
-    this.once('finish', () => closeGracefully(socket));
+    this.assignSocket(this.output);
+    this.once('finish', () => this.closeGracefully());
+  }
+
+  /**
+   * Ends our side and lets go of what the client still sends: input that is unread when a socket is closed resets the
+   * connection, and the client would lose the end of what was said.
+   */
+  closeGracefully(): void {
+    this.output.end();
+    this.input.resume();
+    const linger = setTimeout(() => this.output.destroy(), lingerMs);
+    this.output.once('close', () => clearTimeout(linger));
   }
 }
 
 /** How long a client may take to close its side after everything has been said. */
 const lingerMs = 10_000;
-
-/**
- * Ends our side and lets go of what the client still sends: input that is unread when a socket is closed resets the
- * connection, and the client would lose the end of what was said.
- */
-export function closeGracefully(socket: Socket): void {
-  socket.end();
-  socket.resume();
-  const linger = setTimeout(() => socket.destroy(), lingerMs);
-  socket.once('close', () => clearTimeout(linger));
-}
 
 export interface ApiServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -78,15 +84,13 @@ export function createApiServer(options: ApiServerOptions): ZodFastify {
         handler,
       );
       server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
-        if (!(connection instanceof Socket)) {
-          connection.destroy();
-          return;
-        }
-        upgraded.add(connection);
-        connection.once('close', () => upgraded.delete(connection));
+        const { socket } = request;
+        upgraded.add(socket);
+        socket.once('close', () => upgraded.delete(socket));
         if (head.length > 0) connection.unshift(head);
         // A client that goes away in the middle shows as the connection's end; whoever writes to it is told by `close`.
-        connection.on('error', () => connection.destroy());
+        socket.on('error', () => socket.destroy());
+        if (connection !== socket) connection.on('error', () => socket.destroy());
         handler(request, new UpgradeResponse(request, connection));
       });
       return server;

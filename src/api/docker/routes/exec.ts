@@ -85,7 +85,7 @@ export function execRoutes(app: ZodFastify, { engine, shutdown }: ExecBackend): 
         params: idParams,
         body: z
           .looseObject(startShape)
-          .optional()
+          .nullish()
           .transform((body) => body ?? { Detach: false, Tty: false, ConsoleSize: undefined }),
       },
     },

@@ -51,6 +51,7 @@ export async function startApi(): Promise<ApiFixture> {
     call: (method, path, body, headers) => call(socketPath, method, path, body, headers),
     [Symbol.asyncDispose]: async () => {
       shutdown.abort();
+      engine.killAll();
       await app.close();
       await rm(directory, { recursive: true });
     },

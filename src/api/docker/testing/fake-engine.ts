@@ -313,6 +313,12 @@ export class FakeEngine implements Engine {
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   }
 
+  /** Ends every process, as no real engine would. */
+  killAll(): void {
+    for (const { process } of [...this.#containers.values(), ...this.#execs.values()])
+      process?.child.kill('SIGKILL');
+  }
+
   imageUser(): undefined {
     return undefined;
   }
