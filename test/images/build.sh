@@ -27,7 +27,7 @@ if [ -f "$result/index.json" ]; then echo "$result"; exit 0; fi
 
 work=$(mktemp -d "$cache/.build.XXXXXX")
 chmod 0755 "$work"
-trap 'findmnt -rno TARGET | grep "^$work/" | sort -r | xargs -r umount; rm -rf "$work"' EXIT
+trap '{ findmnt -rno TARGET | grep "^$work/" || true; } | sort -r | xargs -r umount && rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 log=$work/log
 oci=$work/oci
