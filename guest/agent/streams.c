@@ -36,6 +36,10 @@ static void output_fill(struct agent *agent, struct output *o)
 		n = readv(o->source.fd, space, count);
 		if (n > 0) {
 			o->ring.end += (uint64_t)n;
+			if (!o->exists) { /* a terminal nobody reads: drained, so that its writers go on */
+				o->sent = o->ring.end;
+				ring_forget(&o->ring, o->ring.end);
+			}
 			continue;
 		}
 		if (n < 0 && errno == EINTR)
@@ -281,7 +285,7 @@ static bool open_terminal(struct agent *agent, struct process *p, const struct w
 		ioctl(master, TIOCSWINSZ, &size);
 	for (int i = 0; i < 3; i++)
 		stdio->fd[i] = slave;
-	p->output[0].exists = true;
+	p->output[0].exists = !spec->discard_output;
 	source_watch(agent, &p->output[0].source, master, EPOLLIN);
 	if (!spec->stdin_open)
 		return true;

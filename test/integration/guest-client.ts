@@ -32,7 +32,7 @@ export class GuestError extends Error {
 
 /** What a process has said so far. */
 export class ProcessRecord {
-  readonly output = { stdin: Buffer.alloc(0), stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  output = { stdin: Buffer.alloc(0), stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   readonly closed = new Set<string>();
   exit: ExitedMessage | undefined;
   stdinWindow: StdinWindowMessage | undefined;
@@ -119,8 +119,12 @@ export class GuestClient implements Disposable {
     }
   }
 
-  acknowledge(process: number, stream: 'stdout' | 'stderr'): void {
-    const acked = BigInt(this.process(process).output[stream].length);
+  acknowledge(
+    process: number,
+    stream: 'stdout' | 'stderr',
+    upTo = this.process(process).output[stream].length,
+  ): void {
+    const acked = BigInt(upTo);
     this.send(process, { type: 'window', stream, acked, limit: acked + (256n << 10n) });
   }
 
@@ -165,6 +169,15 @@ export class GuestClient implements Disposable {
     const record = await this.ended(process);
     await this.until(() => streams.every((stream) => record.closed.has(stream)));
     return record;
+  }
+
+  /** Writes a frame's header and less than it announces, and is gone. */
+  breakWith(part: Buffer): void {
+    const header = Buffer.alloc(16);
+    header.writeUInt32LE(part.length * 4);
+    header.writeUInt32LE(this.#session, 4);
+    header.writeUInt16LE(0x0302, 8);
+    this.#socket.end(Buffer.concat([header, part]), () => this.#socket.destroy());
   }
 
   [Symbol.dispose](): void {

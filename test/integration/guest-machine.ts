@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, symlinkSync, truncateSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '../..');
 const cache = process.env['DVM_CACHE'] ?? '/var/cache/dvm';
@@ -147,6 +148,17 @@ export class GuestMachine implements AsyncDisposable {
 
   get console(): string {
     return this.#console;
+  }
+
+  /** Processor time that QEMU used in a span of time, in ticks of 10 ms. */
+  async processorTicks(spanMs: number): Promise<number> {
+    const now = (): number => {
+      const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+      return Number(fields[11]) + Number(fields[12]);
+    };
+    const before = now();
+    await setTimeout(spanMs);
+    return now() - before;
   }
 
   /** Resolves when QEMU has ended, by itself or killed. */
