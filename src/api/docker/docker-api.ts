@@ -59,6 +59,8 @@ export function registerDockerApi(app: ZodFastify, backend: DockerApiBackend): v
       Ostype: 'linux',
       Server: `DVM/${backend.host.version} (linux)`,
     });
+    if (backend.shutdown.aborted)
+      throw new EngineError('unavailable', 'the daemon is stopping: try again in a moment');
     request.apiMinor = minorVersionOf(request.originalUrl);
     done();
   });
