@@ -70,7 +70,24 @@ export class LineSplitter {
     const data = pending.bytes === 0 ? last : Buffer.concat([...pending.parts, last]);
     pending.parts = [];
     pending.bytes = 0;
-    into.push({ stream, timeNs, time: new Date(Number(timeNs / 1_000_000n)), data });
+    into.push(new Line(stream, timeNs, data));
+  }
+}
+
+/** A gigabyte of lines is millions of these: what few ask for is made when they do. */
+class Line implements LogEntry {
+  readonly stream: OutputStream;
+  readonly timeNs: bigint;
+  readonly data: Buffer;
+
+  constructor(stream: OutputStream, timeNs: bigint, data: Buffer) {
+    this.stream = stream;
+    this.timeNs = timeNs;
+    this.data = data;
+  }
+
+  get time(): Date {
+    return new Date(Number(this.timeNs / 1_000_000n));
   }
 }
 
