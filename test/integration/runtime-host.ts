@@ -23,7 +23,7 @@ export interface RealRuntimeHost extends RuntimeUnderTest {
 }
 
 export type HostOptions = Partial<
-  Pick<MicrovmRuntimeOptions, 'poolTarget' | 'rehearsal' | 'uids' | 'timeouts'>
+  Pick<MicrovmRuntimeOptions, 'poolTarget' | 'quietMs' | 'rehearsal' | 'uids' | 'timeouts'>
 >;
 
 /** Makes the runtime that belongs to a directory; two of them in turn are a daemon and its successor. */
@@ -59,7 +59,10 @@ export async function realRuntimeHost(options: HostOptions = {}): Promise<RealRu
     span: (_subject: string, name: string, _startMs: number, durationMs: number) => {
       spans.set(name, [...(spans.get(name) ?? []), durationMs]);
     },
-    warn: (message: string) => warnings.push(message),
+    warn: (message: string, cause: unknown) => {
+      warnings.push(message);
+      if (process.env['DVM_TEST_VERBOSE'] !== undefined) console.error(message, cause);
+    },
   };
   await mkdir(join(directory, 'disks'));
   const layers = [await busyboxLayer(directory)];

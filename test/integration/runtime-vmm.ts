@@ -8,5 +8,9 @@ export async function testVmm(directory: string): Promise<Vmm> {
   const signal = AbortSignal.timeout(60_000);
   const { accelerator, tscKhz } = await probeAccelerator({ wanted: 'auto' }, signal);
   const options = { stateDirectory: join(directory, 'qemu'), accelerator, cgroupName: basename(directory) };
-  return await openQemuVmm({ ...options, ...(tscKhz !== undefined && { tscKhz }) }, signal);
+  const program = process.env['DVM_QEMU'];
+  return await openQemuVmm(
+    { ...options, ...(tscKhz !== undefined && { tscKhz }), ...(program !== undefined && { program }) },
+    signal,
+  );
 }

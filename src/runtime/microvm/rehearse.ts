@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ContainerStartSpec, OutputSink, ProcessSpec } from '../../engine/ports/pod-runtime.ts';
 import { EngineError } from '../../errors/engine-error.ts';
 import { orAborted } from '../../system/deadline.ts';
+import { Activity } from './activity.ts';
 import type { GuestMachine } from './guest-machine.ts';
 import type { RuntimeContext } from './runtime-context.ts';
 import { startContainer } from './start-container.ts';
@@ -37,13 +38,10 @@ export async function rehearse(
   undo.defer(() => rm(writablePath, { force: true }));
   await rehearsal.makeDisk(writablePath, signal);
   await activity.quiet(signal);
-  const container = await startContainer(
-    context,
-    guest,
-    containerSpec(rehearsal, writablePath),
-    nowhere,
-    signal,
-  );
+  // Its own steps are nobody's waiting: they must not look like activity to itself.
+  const unseen = { ...context, activity: new Activity(0) };
+  const request = containerSpec(rehearsal, writablePath);
+  const container = await startContainer(unseen, guest, request, nowhere, signal);
   undo.defer(() => container.remove());
   await activity.quiet(signal);
   const exec = await container.exec(processSpec(rehearsal.execArgs, false), nowhere, signal);
