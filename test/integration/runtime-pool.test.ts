@@ -19,7 +19,7 @@ test('machines of the pool are rehearsed, taken, named, and replaced; none is le
       layerPath: layer.path,
       args: ['cat'],
       execArgs: ['echo', 'ready'],
-      makeDisk: async (path) => void (await blankDisk(path, 8 << 20)),
+      makeDisk: (path) => blankDisk(path, 8 << 20),
     },
   });
   const { runtime } = host;

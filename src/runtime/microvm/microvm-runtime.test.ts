@@ -36,6 +36,7 @@ interface World {
   readonly directory: string;
   readonly host: FakeHost;
   readonly warnings: string[];
+  readonly runtimes: MicrovmRuntime[];
   kernelHash: string;
   vmm: FakeVmm;
   runtime(options?: Partial<MicrovmRuntimeOptions>, vmm?: FakeVmmOptions): MicrovmRuntime;
@@ -48,11 +49,12 @@ async function newWorld(): Promise<World> {
     directory,
     host,
     warnings: [],
+    runtimes: [],
     kernelHash: 'a',
     vmm: new FakeVmm({ host }),
     runtime: (options = {}, vmm = {}) => {
       world.vmm = new FakeVmm({ host, ...vmm });
-      return new MicrovmRuntime({
+      const runtime = new MicrovmRuntime({
         vmm: world.vmm,
         images: {
           current: () => image(world.kernelHash),
@@ -67,6 +69,8 @@ async function newWorld(): Promise<World> {
         quietMs: 0,
         ...options,
       });
+      world.runtimes.push(runtime);
+      return runtime;
     },
   };
   return world;
@@ -74,7 +78,10 @@ async function newWorld(): Promise<World> {
 
 async function worldFor(t: TestContext): Promise<World> {
   const world = await newWorld();
-  t.after(() => rm(world.directory, { recursive: true }));
+  t.after(async () => {
+    for (const runtime of world.runtimes) await runtime[Symbol.asyncDispose]();
+    await rm(world.directory, { recursive: true });
+  });
   return world;
 }
 
@@ -331,7 +338,6 @@ describe('the pool', () => {
   test('gives machines away, named and in time, and fills itself again', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 2, rehearsal });
-    t.after(() => runtime[Symbol.asyncDispose]());
     runtime.startPool();
     await until(() => runtime.info().pool.ready === 2);
     const pod = await runtime.createSandbox(spec(), t.signal);
@@ -352,7 +358,6 @@ describe('the pool', () => {
   test('a rehearsal leaves no disk, container or process in the machine', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 1, rehearsal });
-    t.after(() => runtime[Symbol.asyncDispose]());
     runtime.startPool();
     await until(() => runtime.info().pool.ready === 1);
     const [machine] = world.host.machines.values();
@@ -366,7 +371,6 @@ describe('the pool', () => {
   test('one that dies while it waits is replaced', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 1 });
-    t.after(() => runtime[Symbol.asyncDispose]());
     runtime.startPool();
     await until(() => runtime.info().pool.ready === 1);
     const [machine] = world.host.machines.values();
@@ -384,7 +388,6 @@ describe('the pool', () => {
         return { totalBytes: 8 * 2 ** 30, availableBytes: 2 ** 28, pressurePercent: 0 };
       },
     });
-    t.after(() => runtime[Symbol.asyncDispose]());
     runtime.startPool();
     await until(() => looked >= 2);
     await using pod = await runtime.createSandbox(spec(), t.signal);
@@ -395,7 +398,6 @@ describe('the pool', () => {
   test('a machine with an old kernel is not given away', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 1 });
-    t.after(() => runtime[Symbol.asyncDispose]());
     runtime.startPool();
     await until(() => runtime.info().pool.ready === 1);
     world.kernelHash = 'b';
@@ -421,7 +423,6 @@ describe('the pool', () => {
   test('a failing refill is reported and does not end the pool', async (t) => {
     const world = await worldFor(t);
     const runtime = world.runtime({ poolTarget: 1 });
-    t.after(() => runtime[Symbol.asyncDispose]());
     world.vmm.failures.set('bootTemplateSource', new EngineError('unavailable', 'not now'));
     runtime.startPool();
     await until(() => world.warnings.includes('cannot fill the pool'));

@@ -17,7 +17,7 @@ export interface Rehearsal {
   /** Ends by itself, e.g. ['/bin/busybox', 'echo', 'ready']. */
   readonly execArgs: readonly string[];
   /** Makes a small blank ext4 file. */
-  readonly makeDisk: (path: string, signal: AbortSignal) => Promise<void>;
+  readonly makeDisk: (path: string, signal: AbortSignal) => Promise<unknown>;
 }
 
 const nowhere: OutputSink = { write: () => undefined, close: () => undefined };
