@@ -1,22 +1,5 @@
 /** Every verb there is, and where its code lies: only the one that is called is loaded. */
-import type { Command } from './arguments/command.ts';
-
-export type Group = 'common' | 'command' | 'image' | 'container' | 'system' | 'hidden';
-
-export interface TableEntry {
-  /** The first is what help calls it; all of them work. */
-  readonly names: readonly string[];
-  readonly group: Group;
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly command: Command }>;
-}
-
-/** Words that are followed by a verb. */
-export const managementWords: Readonly<Record<string, string>> = {
-  container: 'Manage containers',
-  image: 'Manage images',
-  system: 'Manage DVM',
-};
+import type { Group, TableEntry } from './arguments/command.ts';
 
 const entry = (names: string, group: Group, summary: string, load: TableEntry['load']): TableEntry => ({
   names: names.split(', '),

@@ -4,12 +4,11 @@ import { DaemonClient } from '../client/daemon-client.ts';
 import { defaultSocketPath, parseEndpoint } from '../client/endpoint.ts';
 import type { Endpoint } from '../client/endpoint.ts';
 import { EngineError } from '../errors/engine-error.ts';
-import type { Command } from './arguments/command.ts';
+import type { Command, TableEntry } from './arguments/command.ts';
 import type { FlagValues } from './arguments/flag-values.ts';
 import { parseFlags } from './arguments/parse-flags.ts';
 import { UsageError } from './arguments/usage-error.ts';
-import { findCommand } from './command-table.ts';
-import type { TableEntry } from './command-table.ts';
+import { commandTable, findCommand } from './command-table.ts';
 import { ExitError } from './exit-error.ts';
 import { globalFlags } from './global-flags.ts';
 import { describeError } from './output/error-text.ts';
@@ -68,7 +67,16 @@ async function dispatch(
   if (line.help) return await showHelp(entry, calledAs, command, out);
   await checkCount(command, calledAs, line.args.length);
   const client = clientFor(globals.flags, env, err);
-  const context = { flags: line.flags, args: line.args, client, out, err, calledAs, env };
+  const context = {
+    flags: line.flags,
+    args: line.args,
+    client,
+    out,
+    err,
+    calledAs,
+    env,
+    table: commandTable,
+  };
   try {
     return await command.run(context);
   } finally {
@@ -131,7 +139,8 @@ function clientFor(flags: FlagValues, env: Environment, err: TextOutput): Daemon
   return new DaemonClient(endpoint, {
     startDaemon: async (cause) => {
       const { startDaemon } = await import('./launch/start-daemon.ts');
-      await startDaemon({ endpoint, dataDirectory, stateDirectory, cause, err });
+      const program = env['DVM_DAEMON'];
+      await startDaemon({ endpoint, dataDirectory, stateDirectory, cause, err, program });
     },
   });
 }

@@ -56,7 +56,7 @@ class Terminal implements AsyncDisposable {
   }
 }
 
-interface PlayedTerminal {
+interface PlayedTerminal extends AsyncDisposable {
   readonly daemon: FakeDaemon;
   readonly socket: Promise<Duplex>;
   readonly request: Promise<SeenRequest>;
@@ -96,6 +96,7 @@ async function play(): Promise<PlayedTerminal> {
     },
   );
   return {
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
     daemon,
     socket: socket.promise,
     request: request.promise,
@@ -120,8 +121,7 @@ function modesOf(device: string): string {
 }
 
 test('keys go to the process as they are typed, and its output is not translated', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   await using terminal = new Terminal(`${program} --socket ${played.daemon.socketPath} run -it busybox sh`);
   const socket = await played.socket;
   socket.write('prompt\n$ ');
@@ -140,8 +140,7 @@ test('keys go to the process as they are typed, and its output is not translated
 });
 
 test('the size goes along with create, again after start, and with every change', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   await using terminal = new Terminal(`${program} --socket ${played.daemon.socketPath} run -it busybox sh`);
   await played.resized('30x100');
   const created = played.daemon.requests.find(({ path }) => path === '/containers/create');
@@ -156,8 +155,7 @@ test('the size goes along with create, again after start, and with every change'
 });
 
 test('the detach keys give the terminal back and leave the container', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   await using terminal = new Terminal(`${program} --socket ${played.daemon.socketPath} run -it busybox sh`);
   const socket = await played.socket;
   socket.write('ready');
@@ -175,8 +173,7 @@ test('the detach keys give the terminal back and leave the container', async () 
 });
 
 test('attach on a terminal makes the program draw itself anew, and other detach keys work', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   const words = `attach --detach-keys ctrl-x,q web`;
   await using terminal = new Terminal(`${program} --socket ${played.daemon.socketPath} ${words}`);
   const { query } = await played.request;
@@ -188,8 +185,7 @@ test('attach on a terminal makes the program draw itself anew, and other detach 
 });
 
 test('a client that is killed by a signal leaves a usable terminal', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   const line = `${program} --socket ${played.daemon.socketPath} run -it --sig-proxy=false busybox sh`;
   await using terminal = new Terminal(`sh -c 'echo pid=$$; exec "$0" "$@"' ${line}`);
   (await played.socket).write('ready');
@@ -203,8 +199,7 @@ test('a client that is killed by a signal leaves a usable terminal', async () =>
 });
 
 test('an error at start leaves a usable terminal and its text on it', async () => {
-  const played = await play();
-  await using _daemon = played.daemon;
+  await using played = await play();
   played.daemon.on({
     'POST /containers/*/start': () => ({ status: 500, body: { message: 'no microVM today' } }),
   });

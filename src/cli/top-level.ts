@@ -1,6 +1,7 @@
 /** `dvm` without a verb that exists: help, the version, or what is wrong. */
-import { commandTable, findCommand, managementWords } from './command-table.ts';
-import type { Group } from './command-table.ts';
+import { managementWords } from './arguments/command.ts';
+import type { Group } from './arguments/command.ts';
+import { commandTable, findCommand } from './command-table.ts';
 import { commandHelp, flagTable } from './arguments/help.ts';
 import { ExitError } from './exit-error.ts';
 import { globalFlags } from './global-flags.ts';

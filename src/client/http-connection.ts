@@ -52,11 +52,14 @@ export class HttpConnection {
 
   /** Sends the request and reads the answer's head. `onIdle` is told when the body came to its end and another may follow. */
   async exchange(request: HttpRequest, onIdle: () => void): Promise<HttpResponse> {
-    const sending = this.#send(request);
     // A daemon that refuses a long body answers before it has read all of it, and may then hang up: its answer counts.
-    const sendFailure = sending.then(
+    // A body that cannot be read any further is another matter: nobody would ever answer half of a request.
+    const sendFailure = this.#send(request).then(
       () => undefined,
-      (error: unknown) => error,
+      (error: unknown) => {
+        if (!isHangUp(error)) this.destroy();
+        return error;
+      },
     );
     let head: ResponseHead;
     try {
@@ -142,4 +145,8 @@ export class HttpConnection {
       else this.destroy(); // half a body is still on its way: nobody can use this connection again
     }
   }
+}
+
+function isHangUp(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'ECONNRESET');
 }

@@ -1,29 +1,10 @@
 /** What a verb is: its flags and arguments as data, from which parsing, help and shell completion all come. */
 import type { DaemonClient } from '../../client/daemon-client.ts';
 import type { TextOutput } from '../terminal/text-output.ts';
+import type { FlagSpec, ValueSource } from './flag-spec.ts';
 import type { FlagValues } from './flag-values.ts';
 
-/** What a flag's value may be; `list` may be given many times. */
-export type FlagKind = 'bool' | 'string' | 'int' | 'list';
-
-/** What a shell can offer for a value. */
-export type ValueSource = 'file' | 'container' | 'running-container' | 'image' | 'none' | readonly string[];
-
-export interface FlagSpec {
-  readonly name: string;
-  readonly short?: string;
-  readonly kind: FlagKind;
-  /** What help calls the value: string, list, bytes, … Not for `bool`. */
-  readonly value?: string;
-  readonly help: string;
-  /** Shown in help. Booleans may default to true. */
-  readonly default?: string | boolean;
-  /** Throws EngineError or Error to refuse a value; the message names what is wrong with it. */
-  readonly check?: (value: string) => void;
-  readonly complete?: ValueSource;
-  /** Understood, and not shown. */
-  readonly hidden?: boolean;
-}
+export type { FlagSpec, ValueSource } from './flag-spec.ts';
 
 export interface ArgumentCount {
   readonly min: number;
@@ -40,6 +21,8 @@ export interface CommandContext {
   /** The words it was called by: "run", "container run". */
   readonly calledAs: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Every verb, for those that describe them. */
+  readonly table: readonly TableEntry[];
 }
 
 export interface Command {
@@ -55,5 +38,23 @@ export interface Command {
   readonly unsupported?: readonly string[];
   readonly run: (context: CommandContext) => Promise<number>;
 }
+
+export type Group = 'common' | 'command' | 'image' | 'container' | 'system' | 'hidden';
+
+/** A verb before it is loaded. */
+export interface TableEntry {
+  /** The first is what help calls it; all of them work. */
+  readonly names: readonly string[];
+  readonly group: Group;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Words that are followed by a verb. */
+export const managementWords: Readonly<Record<string, string>> = {
+  container: 'Manage containers',
+  image: 'Manage images',
+  system: 'Manage DVM',
+};
 
 export const anyNumber = Number.POSITIVE_INFINITY;

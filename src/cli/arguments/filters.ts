@@ -1,5 +1,5 @@
 /** `--filter key=value`, given many times, as the API takes it. */
-import type { FlagSpec } from './command.ts';
+import type { FlagSpec } from './flag-spec.ts';
 
 function checkFilter(text: string): void {
   if (!text.includes('=')) throw new Error(`invalid filter '${text}': a filter is key=value`);

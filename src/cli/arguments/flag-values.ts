@@ -1,5 +1,5 @@
 /** What was given on the command line, by the flags' long names. Asking for a flag that the verb has not is a defect. */
-import type { FlagSpec } from './command.ts';
+import type { FlagSpec } from './flag-spec.ts';
 
 export class FlagValues {
   readonly #specs: ReadonlyMap<string, FlagSpec>;

@@ -1,6 +1,5 @@
 /** Usage texts, in the form of docker's. */
-import type { ArgumentCount, Command, FlagSpec } from './command.ts';
-import type { TableEntry } from '../command-table.ts';
+import type { ArgumentCount, Command, FlagSpec, TableEntry } from './command.ts';
 import { UsageError } from './usage-error.ts';
 
 const helpWidth = 80;

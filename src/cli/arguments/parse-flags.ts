@@ -3,7 +3,7 @@
  * -n=value, clusters of short flags (-it), booleans that may be given =false, and -- ends the flags.
  */
 import { messageOf } from '../../errors/engine-error.ts';
-import type { FlagSpec } from './command.ts';
+import type { FlagSpec } from './flag-spec.ts';
 import { FlagValues } from './flag-values.ts';
 import { UsageError } from './usage-error.ts';
 

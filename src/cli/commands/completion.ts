@@ -13,12 +13,12 @@ export const command: Command = {
   flags: [],
   args: { min: 1, max: 1 },
   completeArgs: ['bash', 'zsh', 'fish'],
-  run: async ({ args, out }) => {
+  run: async ({ args, out, table }) => {
     const [shell = ''] = args;
     if (!Object.hasOwn(shells, shell)) {
       throw new ExitError(1, `no completion for "${shell}": the shells are bash, zsh and fish`);
     }
-    await out.write(shells[shell as keyof typeof shells](await describeCommands()));
+    await out.write(shells[shell as keyof typeof shells](await describeCommands(table)));
     return 0;
   },
 };

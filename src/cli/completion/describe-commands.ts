@@ -1,6 +1,6 @@
 /** The verbs as the completion scripts need them: everything comes from the commands' own definitions. */
-import type { FlagSpec, ValueSource } from '../arguments/command.ts';
-import { commandTable, managementWords } from '../command-table.ts';
+import { managementWords } from '../arguments/command.ts';
+import type { FlagSpec, TableEntry, ValueSource } from '../arguments/command.ts';
 import { globalFlags } from '../global-flags.ts';
 
 export interface DescribedCommand {
@@ -17,9 +17,9 @@ export interface DescribedProgram {
   readonly commands: readonly DescribedCommand[];
 }
 
-export async function describeCommands(): Promise<DescribedProgram> {
+export async function describeCommands(table: readonly TableEntry[]): Promise<DescribedProgram> {
   const commands: DescribedCommand[] = [];
-  for (const { names, summary, group, load } of commandTable) {
+  for (const { names, summary, group, load } of table) {
     if (group === 'hidden') continue;
     const { command } = await load();
     const flags = command.flags.filter((flag) => flag.hidden !== true);

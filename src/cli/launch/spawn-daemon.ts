@@ -1,10 +1,12 @@
 /** A daemon of this checkout's or installation's, in a session of its own. */
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../../errors/engine-error.ts';
-import type { StartDaemonOptions } from './start-daemon.ts';
+import type { StartDaemonOptions } from './start-options.ts';
 import { waitForSocket } from './wait-for-socket.ts';
+import type { SocketWait } from './wait-for-socket.ts';
 
 const deadlineMs = 60_000;
 const tailBytes = 2000;
@@ -17,7 +19,7 @@ export interface SpawnedDaemon {
 /** Resolves when it answers. */
 export async function spawnDaemon(options: StartDaemonOptions): Promise<SpawnedDaemon> {
   const { endpoint, dataDirectory, stateDirectory } = options;
-  const program = findDaemon(process.argv[1] ?? '');
+  const program = options.program ?? findDaemon(process.argv[1] ?? '');
   const logDirectory = stateDirectory ?? dirname(endpoint.socketPath);
   const logPath = join(logDirectory, 'dvmd.log');
   const log = openLog(logDirectory, logPath, endpoint.socketPath, options.cause);
@@ -30,23 +32,31 @@ export async function spawnDaemon(options: StartDaemonOptions): Promise<SpawnedD
   using waiting = waitForSocket(endpoint.socketPath, deadlineMs);
   const child = spawn(program, args, { detached: true, cwd: '/', stdio: ['ignore', log, log] });
   closeSync(log);
-  const ended = new Promise<never>((_, reject) => {
-    child.once('error', (error) =>
-      reject(new EngineError('unavailable', `cannot start ${program}: ${error.message}`, { cause: error })),
-    );
-    child.once('exit', (code, signal) => {
-      const how = signal === null ? `with code ${code ?? 1}` : `by ${signal}`;
-      reject(
-        new EngineError(
-          'unavailable',
-          `the DVM daemon ended ${how} before it answered on ${endpoint.socketPath}. The end of ${logPath}:\n${tailOf(logPath)}`,
-        ),
-      );
-    });
-  });
-  await Promise.race([waiting.answered, ended]);
+  await Promise.race([waiting.answered, failureOf(child, program, endpoint.socketPath, logPath, waiting)]);
   child.unref();
   return { pid: child.pid ?? 0, logPath };
+}
+
+/** Rejects when the daemon ends before it answers, unless that was because somebody else has started one just now. */
+async function failureOf(
+  child: ChildProcess,
+  program: string,
+  socketPath: string,
+  logPath: string,
+  waiting: SocketWait,
+): Promise<unknown> {
+  const how = await new Promise<string>((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(new EngineError('unavailable', `cannot start ${program}: ${cause.message}`, { cause }));
+    });
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `with code ${code ?? 1}` : `by ${signal}`),
+    );
+  });
+  const tail = tailOf(logPath);
+  if (tail.includes('another daemon')) return await waiting.answered;
+  const what = `the DVM daemon ended ${how} before it answered on ${socketPath}`;
+  throw new EngineError('unavailable', `${what}. The end of ${logPath}:\n${tail}`);
 }
 
 /** Beside this program: in a checkout, bundled or not, and where it was installed. */

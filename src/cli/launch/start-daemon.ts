@@ -1,19 +1,9 @@
 /** Nobody has to know about the daemon: a client that finds none starts one, and says so in one line. */
 import { existsSync } from 'node:fs';
-import type { Endpoint } from '../../client/endpoint.ts';
 import { defaultSocketPath } from '../../client/endpoint.ts';
-import type { TextOutput } from '../terminal/text-output.ts';
 import { spawnDaemon } from './spawn-daemon.ts';
+import type { StartDaemonOptions } from './start-options.ts';
 import { startSystemdUnit } from './systemd-unit.ts';
-
-export interface StartDaemonOptions {
-  readonly endpoint: Endpoint;
-  readonly dataDirectory: string | undefined;
-  readonly stateDirectory: string | undefined;
-  /** Why the connection failed. */
-  readonly cause: Error;
-  readonly err: TextOutput;
-}
 
 const unitDirectories = [
   '/etc/systemd/system',

@@ -24,7 +24,7 @@ export function waitForSocket(socketPath: string, deadlineMs: number): SocketWai
     });
     socket.once('error', (error) => {
       const code = 'code' in error ? error.code : undefined;
-      if (code === 'ECONNREFUSED') retry = setTimeout(attempt, retryMs);
+      if (code === 'ECONNREFUSED' || code === 'EAGAIN') retry = setTimeout(attempt, retryMs);
       else if (code !== 'ENOENT') reject(error);
     });
   };

@@ -21,6 +21,7 @@ export const containerHeaders = {
   Mounts: 'MOUNTS',
   LocalVolumes: 'LOCAL VOLUMES',
   Networks: 'NETWORKS',
+  Platform: 'PLATFORM',
 } as const;
 
 export interface RowContext {
@@ -39,6 +40,7 @@ export function containerRow(container: ContainerSummary, { truncate, nowMs }: R
     Command: JSON.stringify(truncate ? ellipsis(container.Command, 20) : container.Command),
     CreatedAt: localTime(container.Created),
     RunningFor: humanAgo(container.Created * 1000, nowMs),
+    Platform: null,
     Ports: formatPorts(container.Ports as readonly Port[]),
     State: container.State,
     Status: container.Status,

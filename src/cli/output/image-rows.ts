@@ -35,7 +35,7 @@ export function imageRows(image: ImageSummary, digests: boolean, context: RowCon
     CreatedSince: humanAgo(image.Created * 1000, context.nowMs),
     CreatedAt: localTime(image.Created),
     Size: humanSize(image.Size, 3),
-    VirtualSize: humanSize(image.Size, 3),
+    VirtualSize: humanSize(image.Size),
     Containers: image.Containers === -1 ? 'N/A' : String(image.Containers),
     SharedSize: image.SharedSize === -1 ? 'N/A' : humanSize(image.SharedSize),
     UniqueSize: image.SharedSize === -1 ? 'N/A' : humanSize(image.Size - image.SharedSize),

@@ -35,7 +35,7 @@ export function dockerConfigPath(env: Environment): string {
   return join(env['DOCKER_CONFIG'] || join(env['HOME'] || homedir(), '.docker'), 'config.json');
 }
 
-/** Empty when there is no file. Throws `invalid_argument` for one that is not JSON. */
+/** Empty when there is no file, or none for this user. Throws `invalid_argument` for one that is not JSON. */
 export function readDockerConfig(env: Environment): DockerConfig {
   const path = dockerConfigPath(env);
   let text: string;
@@ -43,7 +43,8 @@ export function readDockerConfig(env: Environment): DockerConfig {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
+    // Another user's file (sudo keeps HOME) says nothing about this one.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return {};
     throw new EngineError('permission_denied', `cannot read ${path}: ${String(error)}`, { cause: error });
   }
   try {

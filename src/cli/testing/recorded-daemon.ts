@@ -65,6 +65,7 @@ const routes: Routes = {
     },
   }),
   'GET /containers/*/logs': () => ({ body: Buffer.concat([frame(1, 'out\n'), frame(2, 'err\n')]) }),
+  'GET /containers/*/stats': () => ({ body: `${JSON.stringify(stats)}\n`, headers: { Ostype: 'linux' } }),
   'GET /containers/json': () => ({ body: containers }),
   'POST /containers/prune': () => ({ body: { ContainersDeleted: [id], SpaceReclaimed: 1_234_567 } }),
   'POST /containers/*/exec': () => ({ status: 201, body: { Id: 'e'.repeat(64) } }),
@@ -162,6 +163,24 @@ const containers = [
     Mounts: [],
   },
 ];
+
+const stats = {
+  name: '/web',
+  id,
+  os_type: 'linux',
+  read: '2025-11-21T01:00:01Z',
+  preread: '2025-11-21T01:00:00Z',
+  pids_stats: { current: 5 },
+  blkio_stats: { io_service_bytes_recursive: [{ major: 8, minor: 0, op: 'read', value: 1_500_000 }] },
+  cpu_stats: { cpu_usage: { total_usage: 3_000_000_000 }, system_cpu_usage: 10_000_000_000, online_cpus: 2 },
+  precpu_stats: {
+    cpu_usage: { total_usage: 2_900_000_000 },
+    system_cpu_usage: 6_000_000_000,
+    online_cpus: 2,
+  },
+  memory_stats: { usage: 123_456_789, limit: 1_073_741_824, stats: { inactive_file: 10_000_000 } },
+  networks: { eth0: { rx_bytes: 1200, tx_bytes: 34 }, eth1: { rx_bytes: 1, tx_bytes: 1_000_000 } },
+};
 
 const images = [
   {
