@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -209,7 +210,8 @@ bool disk_release(struct agent *agent, const char *serial, struct fault *f)
 {
 	struct disk *disk = disk_find(agent, serial);
 	char path[64];
-	int fd;
+	int fd, number;
+	bool ok;
 
 	if (!disk)
 		return true;
@@ -219,11 +221,11 @@ bool disk_release(struct agent *agent, const char *serial, struct fault *f)
 	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (fd < 0)
 		return fault_set(f, ERROR_CODE_INVALID, errno, "release disk %s", serial);
+	/* What is read from it later may be another disk's: nothing of this one stays in memory. */
+	ok = ioctl(fd, BLKFLSBUF) == 0;
+	number = errno;
 	close(fd);
-	snprintf(path, sizeof(path), "/sys/block/%s/device/delete", disk->name);
-	/* A virtio disk has no such file and goes when the host takes it. */
-	if (!write_file(path, "1") && errno != ENOENT)
-		return fault_set(f, ERROR_CODE_INTERNAL, errno, "release disk %s", serial);
-	disk_forget(agent, disk->name);
+	if (!ok)
+		return fault_set(f, ERROR_CODE_INTERNAL, number, "release disk %s", serial);
 	return true;
 }

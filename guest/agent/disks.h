@@ -20,5 +20,8 @@ struct disk *disk_find(struct agent *agent, const char *serial);
 bool disk_use(struct agent *agent, struct disk *disk, bool layer, struct fault *f);
 /* One less; the last one unmounts it. */
 void disk_unuse(struct agent *agent, struct disk *disk);
-/* Takes the disk out of the kernel, so that the host may unplug it. A disk that is not there is no fault. */
+/*
+ * Makes sure that nobody uses it and nothing of it is cached: the host may take it, or put another file behind it. The
+ * kernel notices by itself when the device goes. A disk that is not there is no fault.
+ */
 bool disk_release(struct agent *agent, const char *serial, struct fault *f);

@@ -39,6 +39,12 @@ function hostTscKhz(): number {
   return Math.round(Number(bogomips) * 500);
 }
 
+/** Our kernel finds its devices on its command line. */
+const trimmedMachine =
+  'microvm,acpi=off,pit=on,pic=on,rtc=on,isa-serial=off,auto-kernel-cmdline=on,x-option-roms=off';
+/** The distribution's finds them by ACPI, and its bzImage is loaded by an option ROM. */
+const stockMachine = 'microvm,acpi=on,pit=off,pic=off,rtc=off,isa-serial=off,x-option-roms=on';
+
 export interface GuestDisk {
   readonly serial: string;
   readonly path: string;
@@ -103,14 +109,11 @@ export class GuestMachine implements AsyncDisposable {
   ) {
     this.#socket = join(workspace.path, 'agent.sock');
     this.#qmpSocket = join(workspace.path, 'qmp.sock');
-    const append = `console=hvc0 reboot=t tsc=reliable tsc_early_khz=${hostTscKhz()} rcupdate.rcu_expedited=1 mitigations=off quiet ${process.env['DVM_APPEND'] ?? ''}`;
+    const append = `console=hvc0 reboot=t tsc=reliable tsc_early_khz=${hostTscKhz()} rcupdate.rcu_expedited=1 mitigations=off no5lvl quiet ${process.env['DVM_APPEND'] ?? ''}`;
     this.#qemu = spawn(
       'qemu-system-x86_64',
       [
-        ...[
-          '-M',
-          'microvm,acpi=off,pit=on,pic=on,rtc=on,isa-serial=off,auto-kernel-cmdline=on,x-option-roms=off',
-        ],
+        ...['-M', options.kernel === undefined ? trimmedMachine : stockMachine],
         ...[
           '-accel',
           'tcg',
