@@ -37,6 +37,7 @@ const native = {
     return: 'i32',
   }),
   prlimit: library.getFunction('prlimit', { arguments: ['i32', 'i32', 'pointer', 'pointer'], return: 'i32' }),
+  memfdCreate: library.getFunction('memfd_create', { arguments: ['pointer', 'u32'], return: 'i32' }),
   lseek: library.getFunction('lseek', { arguments: ['i32', 'i64', 'i32'], return: 'i64' }),
 };
 
@@ -150,6 +151,13 @@ export function setResourceLimit(pid: number, resource: Resource, limit: number)
   limits.writeBigUInt64LE(BigInt(limit), 0);
   limits.writeBigUInt64LE(BigInt(limit), 8);
   check('prlimit', native.prlimit(pid, resourceLimits[resource], limits, null));
+}
+
+const MFD_CLOEXEC = 1;
+
+/** A file in memory without a name on any file system; `name` is for people, in /proc. The caller owns the descriptor. */
+export function memoryFile(name: string): number {
+  return check('memfd_create', native.memfdCreate(Buffer.from(`${name}\0`), MFD_CLOEXEC));
 }
 
 const SEEK_DATA = 3;

@@ -9,12 +9,12 @@ export interface Extent {
   readonly length: number;
 }
 
-/** The parts of an open file that hold data, in order. */
-export function* dataExtents(fd: number, size: number): Generator<Extent> {
-  for (let offset = 0; offset < size;) {
+/** The parts of an open file that hold data, in order, from `from` up to `to`. */
+export function* dataExtents(fd: number, to: number, from = 0): Generator<Extent> {
+  for (let offset = from; offset < to;) {
     const start = seekData(fd, offset);
-    if (start === undefined || start >= size) return;
-    const end = Math.min(seekHole(fd, start), size);
+    if (start === undefined || start >= to) return;
+    const end = Math.min(seekHole(fd, start), to);
     yield { offset: start, length: end - start };
     offset = end;
   }
@@ -38,17 +38,29 @@ export async function copySparseFile(from: string, to: string, signal: AbortSign
     await using target = await open(to, 'wx', 0o600);
     const { size } = await source.stat();
     await target.truncate(size);
-    for (const extent of dataExtents(source.fd, size)) await copyExtent(source, target, extent, signal);
+    await copyExtents(source, target, dataExtents(source.fd, size), 0, signal);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) await rm(to, { force: true });
     throw error;
   }
 }
 
+/** Copies parts of one file to the same places of another, `shift` bytes further on. */
+export async function copyExtents(
+  from: FileHandle,
+  to: FileHandle,
+  extents: Iterable<Extent>,
+  shift: number,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const extent of extents) await copyExtent(from, to, extent, shift, signal);
+}
+
 async function copyExtent(
   from: FileHandle,
   to: FileHandle,
   extent: Extent,
+  shift: number,
   signal: AbortSignal,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(extent.length, 1 << 20));
@@ -57,7 +69,7 @@ async function copyExtent(
     const want = Math.min(buffer.length, extent.length - done);
     const { bytesRead } = await from.read(buffer, 0, want, extent.offset + done);
     if (bytesRead === 0) return; // it has become shorter meanwhile
-    await writeFully(to, buffer.subarray(0, bytesRead), extent.offset + done);
+    await writeFully(to, buffer.subarray(0, bytesRead), extent.offset + shift + done);
     done += bytesRead;
   }
 }

@@ -1,9 +1,11 @@
 /** Templates and their clones. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../../src/errors/engine-error.ts';
 import { connect, VmmHost, whyNot } from './vmm-host.ts';
 
@@ -74,3 +76,27 @@ test('only a machine that was booted for it becomes a template', { skip }, async
   await writeFile(join(directory, 'memory'), 'somebody’s');
   await assert.rejects(host.vmm.bootTemplateSource(host.spec(), directory, signal), /EEXIST/);
 });
+
+test('memory that a clone has freed goes back to the host', { skip }, async () => {
+  const signal = AbortSignal.timeout(120_000);
+  await using host = await VmmHost.open();
+  const template = await host.makeTemplate(signal);
+  await using machine = await host.vmm.clone(template, host.spec(), signal);
+  const guest = await connect(machine, signal);
+  await guest.ask('touch 1');
+  const before = residentBytes(machine.pid);
+  await guest.ask('touch 140');
+  const touched = residentBytes(machine.pid);
+  assert.ok(touched - before > 100 << 20, `${touched - before} bytes more when touched`);
+  // The guest reports what it has freed after two seconds at the earliest.
+  while (residentBytes(machine.pid) - before > (touched - before) / 2) {
+    signal.throwIfAborted();
+    await delay(100);
+  }
+  guest.hangUp();
+});
+
+function residentBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Rss: +(\d+) kB$/m.exec(rollup)?.[1]) * 1024;
+}

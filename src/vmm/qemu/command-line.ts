@@ -2,6 +2,8 @@
 import type { Accelerator, MachineShape } from '../../engine/ports/vmm.ts';
 import type { Json } from '../../engine/model/json.ts';
 import { kernelCommandLine } from './kernel-command-line.ts';
+import { memoryRegions } from './memory-layout.ts';
+import type { MemoryRegion } from './memory-layout.ts';
 import {
   channelPortName,
   consoleBytes,
@@ -43,12 +45,12 @@ export function commandLine(
     ...['-action', 'shutdown=pause'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny'],
     ...['-run-with', `chroot=${quoteComma(context.emptyRoot)},user=${machine.uid}:${machine.gid}`],
-    ...['-machine', machineOptions(shape, start)],
+    ...['-machine', machineOptions(shape)],
     ...['-accel', context.accelerator === 'kvm' ? 'kvm' : 'tcg,tb-size=32,thread=multi'],
     ...['-cpu', context.accelerator === 'kvm' ? 'host' : 'max,la57=off'],
     ...['-smp', String(shape.vcpus)],
     ...['-m', `size=${shape.memoryBytes}b`],
-    ...memoryBackend(shape, start),
+    ...memoryOptions(shape, start),
     ...startOptions(context, shape, start),
     ...controlOptions(),
     ...channelOptions(),
@@ -56,6 +58,8 @@ export function commandLine(
     ...networkOptions(),
     ...['-object', json({ 'qom-type': 'rng-builtin', id: 'rng' })],
     ...['-device', json({ driver: 'virtio-rng-device', rng: 'rng' })],
+    // Not for its balloon: through it the guest tells which pages it has freed.
+    ...['-device', json({ driver: 'virtio-balloon-device', 'free-page-reporting': true })],
   ];
 }
 
@@ -64,26 +68,30 @@ export function vmmName(id: string): string {
   return `dvm-${id}`;
 }
 
-function machineOptions(shape: MachineShape, start: MachineStart): string {
+function machineOptions(shape: MachineShape): string {
   // Our own kernel finds its devices on its command line; others need ACPI for that, and then must not find a timer
   // that they would leave running.
   const trimmed = shape.kernel.kind === 'trimmed';
   const devices = trimmed ? 'acpi=off,pit=on,pic=on,rtc=on' : 'acpi=on,pit=off,pic=off,rtc=off';
-  const memory = start.kind === 'boot' ? '' : ',memory-backend=memory';
-  return `microvm,${devices},isa-serial=off,usb=off,pcie=off,x-option-roms=off,dump-guest-core=off,mem-merge=off${memory}`;
+  return `microvm,${devices},isa-serial=off,usb=off,pcie=off,x-option-roms=off,dump-guest-core=off,mem-merge=off`;
 }
 
-function memoryBackend(shape: MachineShape, start: MachineStart): readonly string[] {
+/** Several blocks of memory are said to be NUMA nodes: the guest has no table that would tell it so. */
+function memoryOptions(shape: MachineShape, start: MachineStart): readonly string[] {
   if (start.kind === 'boot') return [];
-  const file = {
-    'qom-type': 'memory-backend-file',
-    id: 'memory',
-    size: shape.memoryBytes,
-    'mem-path': start.memoryPath,
-  };
+  return memoryRegions(shape).flatMap((region, node) => [
+    ...['-object', json(memoryBackend(region, start))],
+    ...['-numa', `node,nodeid=${node},memdev=${region.id}${node === 0 ? `,cpus=0-${shape.vcpus - 1}` : ''}`],
+  ]);
+}
+
+function memoryBackend(region: MemoryRegion, start: MachineStart & { readonly memoryPath: string }): Json {
+  const backend = { 'qom-type': 'memory-backend-file', id: region.id, size: region.sizeBytes };
+  const inTemplate = { ...backend, 'mem-path': start.memoryPath, offset: region.offsetBytes };
+  if (start.kind === 'templateSource') return { ...inTemplate, share: true };
   // A clone maps the template's file privately and cannot write to it even if it is broken into.
-  const access = start.kind === 'clone' ? { share: false, readonly: true, rom: 'off' } : { share: true };
-  return ['-object', json({ ...file, ...access })];
+  if (region.shared) return { ...inTemplate, share: false, readonly: true, rom: 'off' };
+  return { ...backend, 'mem-path': `/proc/self/fd/${inheritedDescriptors.memory}`, share: true };
 }
 
 function startOptions(

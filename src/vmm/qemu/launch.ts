@@ -14,6 +14,8 @@ import { DiskPlugs } from './disk-plugs.ts';
 import type { DriverContext } from './driver-context.ts';
 import { machineFiles, makeMachineDirectory, removeMachineDirectory, writeRecord } from './machine-files.ts';
 import type { MachineFiles } from './machine-files.ts';
+import { ownRegion } from './memory-layout.ts';
+import { makeOwnMemory } from './own-memory.ts';
 import { QemuMachine } from './qemu-machine.ts';
 import { QmpClient } from './qmp-client.ts';
 import { templateFiles } from './template-manifest.ts';
@@ -41,11 +43,12 @@ export async function launch(
   undo.defer(() => cgroup.remove());
 
   const machine = { id, shape, uid: limits.uid, gid: limits.gid };
+  const args = commandLine(context, machine, start);
   const { vmm, qmp } = await startListening(
     context.program,
-    commandLine(context, machine, start),
+    args,
     files,
-    start,
+    await openFiles(shape, start, deadline.signal),
   );
   undo.defer(() => qmp.close());
   undo.defer(() => killVmmProcess(vmm));
@@ -73,20 +76,42 @@ export async function launch(
   });
 }
 
+/** What a clone gets as open files, in the order of `inheritedDescriptors`. */
+async function openFiles(
+  shape: MachineShape,
+  start: MachineStart,
+  signal: AbortSignal,
+): Promise<InheritedFiles> {
+  await using undo = new AsyncDisposableStack();
+  if (start.kind !== 'clone') return { descriptors: [], owner: undo.move() };
+  const state = undo.use(await open(start.statePath, 'r'));
+  const region = ownRegion(shape);
+  const memory =
+    region === undefined ? undefined : undo.use(await makeOwnMemory(region, start.memoryPath, signal));
+  return { descriptors: [state.fd, ...(memory === undefined ? [] : [memory.fd])], owner: undo.move() };
+}
+
+/** Ours are closed when the VMM has its own. */
+interface InheritedFiles {
+  readonly descriptors: readonly number[];
+  readonly owner: AsyncDisposableStack;
+}
+
 /** The sockets are there before QEMU is: we are connected already, and wait in no loop. */
 async function startListening(
   program: string,
   args: readonly string[],
   files: MachineFiles,
-  start: MachineStart,
+  inherited: InheritedFiles,
 ): Promise<{ readonly vmm: VmmProcess; readonly qmp: QmpClient }> {
+  await using closing = new AsyncDisposableStack();
+  closing.use(inherited.owner);
   using qmpSocket = listenOnUnixSocket(files.qmpSocket, 1);
   using channelSocket = listenOnUnixSocket(files.channelSocket, 1);
-  await using state = start.kind === 'clone' ? await open(start.statePath, 'r') : undefined;
-  const inherited = [qmpSocket.fd, channelSocket.fd, ...(state === undefined ? [] : [state.fd])];
   const qmp = new QmpClient(connectToUnixSocket(files.qmpSocket));
   try {
-    return { vmm: await startInCage(program, args, inherited), qmp };
+    const vmm = await startInCage(program, args, [qmpSocket.fd, channelSocket.fd, ...inherited.descriptors]);
+    return { vmm, qmp };
   } catch (error) {
     qmp.close();
     throw error;

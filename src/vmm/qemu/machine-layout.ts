@@ -2,7 +2,7 @@
  * What devices every machine has. A clone must have exactly what its template had, so this is part of a template's
  * identity: whoever changes it, or `command-line.ts`, raises `layoutVersion`.
  */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 
 /**
  * Prepared disks. The guest has found them before the template is taken; a file is put behind one when it is needed
@@ -45,5 +45,5 @@ export const channelPortName = 'dvm.agent';
 /** What `console()` can show: a hostile guest writes as much as it likes and costs no more than this. */
 export const consoleBytes = 64 << 10;
 
-/** Descriptors the VMM starts with, beside its standard streams; `state` only a clone, as descriptor set `stateSet`. */
-export const inheritedDescriptors = { qmp: 3, channel: 4, state: 5, stateSet: 1 } as const;
+/** Descriptors the VMM starts with, beside its standard streams; `state` (as descriptor set) and `memory` only a clone. */
+export const inheritedDescriptors = { qmp: 3, channel: 4, state: 5, memory: 6, stateSet: 1 } as const;

@@ -33,13 +33,15 @@ export function childVmmProcess(child: ChildProcess, identity: ProcessIdentity):
   return { identity, ended: promise, lastWords: () => withoutNoise(tail.text()) };
 }
 
-/** A network card without a cable is meant to be so. */
+/** What QEMU warns of and is meant to be so: a card without a cable, memory that is the template's and stays. */
+const noise = [
+  'warning: hub 0 is not connected to host network',
+  'ram_block_discard_range: Discarding RAM with readonly files is not supported',
+];
+
 function withoutNoise(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => !line.endsWith('warning: hub 0 is not connected to host network'))
-    .join('\n')
-    .trim();
+  const lines = text.split('\n').filter((line) => !noise.some((known) => line.endsWith(known)));
+  return lines.join('\n').trim();
 }
 
 /** `hungUp` resolves when its control socket has ended, which the kernel does when the process does. */
