@@ -76,12 +76,7 @@ export class HttpClient implements Disposable {
       signal,
     };
     const outgoing = isTls
-      ? httpsRequest(request.url, {
-          ...options,
-          agent: this.#https,
-          ca: this.#trusted(),
-          rejectUnauthorized: request.skipTlsVerify !== true,
-        })
+      ? httpsRequest(request.url, { ...options, ...this.#trust(request.skipTlsVerify), agent: this.#https })
       : httpRequest(request.url, { ...options, agent: this.#http });
     const timer = setTimeout(() => {
       outgoing.destroy(
@@ -122,10 +117,11 @@ export class HttpClient implements Disposable {
     });
   }
 
-  /** Node's own list of authorities and the host's, where a site's own authority is installed. */
-  #trusted(): string[] {
+  /** Node's own list of authorities and the host's, where a site's own authority is installed. Reading them takes a while. */
+  #trust(skipTlsVerify: boolean | undefined): { rejectUnauthorized: boolean; ca?: string[] } {
+    if (skipTlsVerify === true) return { rejectUnauthorized: false };
     this.#authorities ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
-    return this.#authorities;
+    return { rejectUnauthorized: true, ca: this.#authorities };
   }
 }
 
