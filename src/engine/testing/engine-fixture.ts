@@ -8,7 +8,7 @@ import { FakeHost } from './fake-host.ts';
 import type { FakeProcess } from './fake-host.ts';
 import { FakeImages, fakeImage } from './fake-images.ts';
 import { FakePodRuntime } from './fake-pod-runtime.ts';
-import { FakeDiskStore, FakeLogStore, FakeStateStore } from './fake-stores.ts';
+import { FakeDiskStore, FakeLogStore, FakeStateStore, FakeWorld, Life } from './fake-stores.ts';
 
 export const never = new AbortController().signal;
 
@@ -110,19 +110,18 @@ function addPrograms(host: FakeHost): void {
 
 export class EngineFixture {
   readonly host = new FakeHost();
-  readonly state = new FakeStateStore();
-  readonly disks = new FakeDiskStore();
-  readonly logs = new FakeLogStore();
-  readonly images = new FakeImages();
+  readonly world = new FakeWorld();
   readonly warnings: string[] = [];
   readonly spans: string[] = [];
-  runtime: FakePodRuntime;
-  engine: ContainerEngine;
+  #life = new Life();
+  state = new FakeStateStore(this.world, this.#life);
+  disks = new FakeDiskStore(this.world, this.#life);
+  images = new FakeImages(this.world, this.#life);
+  runtime = new FakePodRuntime(this.host, this.#life);
+  engine = this.#newEngine();
 
   constructor() {
     addPrograms(this.host);
-    this.runtime = new FakePodRuntime(this.host);
-    this.engine = this.#newEngine();
   }
 
   /** kill -9, then a new daemon on what is left. */
@@ -132,13 +131,17 @@ export class EngineFixture {
   }
 
   killDaemon(): void {
+    this.#life.dead = true;
     this.host.disconnect();
-    void this.engine.close(); // what an old engine still does must not be seen: the real one would be dead
-    this.state.diesAtCommit = Infinity;
+    void this.engine.close(); // only so that its timers and watchers do not outlive it: it can do nothing any more
   }
 
   async startDaemon(): Promise<void> {
-    this.runtime = new FakePodRuntime(this.host);
+    this.#life = new Life();
+    this.state = new FakeStateStore(this.world, this.#life);
+    this.disks = new FakeDiskStore(this.world, this.#life);
+    this.images = new FakeImages(this.world, this.#life);
+    this.runtime = new FakePodRuntime(this.host, this.#life);
     this.engine = this.#newEngine();
     await this.engine.reconcile(never);
   }
@@ -155,16 +158,16 @@ export class EngineFixture {
   }
 
   log(id: string): string {
-    return this.logs.logs.get(id)?.text() ?? '';
+    return this.world.logs.get(id)?.text() ?? '';
   }
 
   /** What is there of anything but containers' facts. */
   leftovers(): { sandboxes: number; disks: number; logs: number; holders: number } {
     return {
       sandboxes: this.host.sandboxes.size,
-      disks: this.disks.disks.size,
-      logs: this.logs.logs.size,
-      holders: this.images.holders.size,
+      disks: this.world.disks.size,
+      logs: this.world.logs.size,
+      holders: this.world.holders.size,
     };
   }
 
@@ -188,7 +191,7 @@ export class EngineFixture {
         runtime: this.runtime,
         images: this.images,
         state: this.state,
-        logs: this.logs,
+        logs: new FakeLogStore(this.world, this.#life),
         disks: this.disks,
         lock: new FakeLock(),
         observer,

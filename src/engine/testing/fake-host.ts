@@ -127,6 +127,11 @@ export class FakeContainer {
     if (main === undefined) throw new Error('the container has no process');
     return main;
   }
+
+  killAll(): void {
+    for (const process of this.processes.values())
+      process.exit({ exitCode: 137, signal: 9, oomKilled: false, exitedAt: new Date() });
+  }
 }
 
 export class FakeSandbox {

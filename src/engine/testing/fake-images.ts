@@ -2,6 +2,7 @@
 import { EngineError } from '../../errors/engine-error.ts';
 import type { Image, ImageStore } from '../ports/images.ts';
 import type { LayerFile } from '../ports/pod-runtime.ts';
+import type { FakeWorld, Life } from './fake-stores.ts';
 
 export const fakeImage: Image = {
   id: `sha256:${'1'.repeat(64)}`,
@@ -27,10 +28,15 @@ export const fakeImage: Image = {
   rawConfig: {},
 };
 
-/** What it lasts from one daemon to the next. */
 export class FakeImages implements ImageStore {
-  readonly holders = new Set<string>();
+  readonly #holders: Set<string>;
+  readonly #life: Life;
   removed = false;
+
+  constructor(world: FakeWorld, life: Life) {
+    this.#holders = world.holders;
+    this.#life = life;
+  }
 
   get(nameOrId: string): Image {
     if (this.removed || !['busybox', 'busybox:latest', fakeImage.id].includes(nameOrId))
@@ -39,19 +45,19 @@ export class FakeImages implements ImageStore {
   }
 
   hold(owner: string, imageId: string): readonly LayerFile[] {
-    if (!this.holders.has(owner)) this.get(imageId);
-    this.holders.add(owner);
+    if (!this.#holders.has(owner)) this.get(imageId);
+    this.#holders.add(owner);
     return fakeImage.diffIds.map((digest) => ({ digest, path: `/layers/${digest}` }));
   }
 
   release(owner: string): Promise<void> {
-    this.holders.delete(owner);
-    return Promise.resolve();
+    return this.#life.do(() => this.#holders.delete(owner));
   }
 
   reconcile(owners: ReadonlySet<string>): Promise<void> {
-    for (const holder of this.holders) if (!owners.has(holder)) this.holders.delete(holder);
-    return Promise.resolve();
+    return this.#life.do(() => {
+      for (const holder of this.#holders) if (!owners.has(holder)) this.#holders.delete(holder);
+    });
   }
 
   usage(): ReturnType<ImageStore['usage']> {

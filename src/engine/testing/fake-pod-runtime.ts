@@ -17,17 +17,20 @@ import type {
 } from '../ports/pod-runtime.ts';
 import { FakeContainer, FakeProcess, FakeSandbox, fieldOf } from './fake-host.ts';
 import type { FakeHost } from './fake-host.ts';
+import type { Life } from './fake-stores.ts';
 
 export class FakePodRuntime implements PodRuntime {
   readonly host: FakeHost;
+  readonly #life: Life;
   /** Steps that are to fail: 'createSandbox', 'startContainer', 'freeze', 'remove', 'destroy', 'signal', … */
   readonly failing = new Set<string>();
   readonly calls: string[] = [];
   /** Awaited before the step of this name, to hold it. */
   readonly gates = new Map<string, Promise<void>>();
 
-  constructor(host: FakeHost) {
+  constructor(host: FakeHost, life: Life) {
     this.host = host;
+    this.#life = life;
   }
 
   info(): RuntimeInfo {
@@ -72,6 +75,7 @@ export class FakePodRuntime implements PodRuntime {
   async step(name: string): Promise<void> {
     this.calls.push(name);
     await this.gates.get(name);
+    await this.#life.do(() => undefined);
     if (this.failing.has(name)) throw new EngineError('unavailable', `${name} fails as the test wants`);
   }
 
@@ -127,6 +131,8 @@ export class FakePodRuntime implements PodRuntime {
       throw new StartError(127, 'invalid_argument', `exec: "${spec.args[0] ?? ''}": not found in $PATH`);
     const process = new FakeProcess(container.processes.size + 1, spec, sink);
     container.processes.set(process.handle, process);
+    // The first process is PID 1 of its namespace: its end is everybody's.
+    if (process.handle === 1) void process.exited.promise.then(() => container.killAll());
     void Promise.try(() => program(process)).then(
       (exitCode) => process.exit({ exitCode, oomKilled: false, exitedAt: new Date() }),
       () => process.exit({ exitCode: 1, oomKilled: false, exitedAt: new Date() }),

@@ -7,36 +7,78 @@ import type { ContainerLog, LogPosition, LogStore, OutputStream } from '../ports
 import type { LogOptions } from '../model/container.ts';
 import type { StateChange, StateStore } from '../ports/state-store.ts';
 
-export class FakeStateStore implements StateStore {
+/** What is on the disk, from one daemon to the next. */
+export class FakeWorld {
   readonly pods = new Map<string, PodRecord>();
   readonly containers = new Map<string, ContainerRecord>();
+  readonly disks = new Set<string>();
+  readonly logs = new Map<string, FakeLog>();
+  /** Owners of images' layers. */
+  readonly holders = new Set<string>();
+}
+
+/** One life of the daemon. When it is over, nothing that is still asked in its name happens, or is ever answered. */
+export class Life {
+  dead = false;
+
+  async do(act: () => void): Promise<void> {
+    if (this.dead) await new Promise(() => undefined);
+    act();
+  }
+}
+
+export class FakeStateStore implements StateStore {
+  readonly #world: FakeWorld;
+  readonly #life: Life;
   commits = 0;
-  /** Dies at this commit and every later one: as if the daemon did. */
-  diesAtCommit = Infinity;
+  /** From this commit on the disk is full. */
+  failsFrom = Infinity;
+  #diesAt = Infinity;
+  #onDeath: () => void = () => undefined;
+
+  constructor(world: FakeWorld, life: Life) {
+    this.#world = world;
+    this.#life = life;
+  }
+
+  /** The daemon dies at the commit that comes as the `count`th from now. */
+  diesAt(count: number, onDeath: () => void): void {
+    this.#diesAt = this.commits + count;
+    this.#onDeath = onDeath;
+  }
 
   load(): { readonly pods: readonly PodRecord[]; readonly containers: readonly ContainerRecord[] } {
-    const containers = [...this.containers.values()].sort((a, b) => a.sequence - b.sequence);
-    return { pods: [...this.pods.values()], containers };
+    const containers = [...this.#world.containers.values()].sort((a, b) => a.sequence - b.sequence);
+    return { pods: [...this.#world.pods.values()], containers };
   }
 
   commit(change: StateChange): void {
-    if (++this.commits >= this.diesAtCommit)
+    this.commits++;
+    if (this.commits === this.#diesAt) this.#onDeath();
+    if (this.#life.dead) throw new EngineError('internal', 'this daemon is dead');
+    if (this.commits >= this.failsFrom)
       throw new EngineError('resource_exhausted', 'the disk of the state is full');
-    for (const pod of change.pods ?? []) this.pods.set(pod.id, pod);
-    for (const container of change.containers ?? []) this.containers.set(container.id, container);
-    for (const id of change.removedContainers ?? []) this.containers.delete(id);
-    for (const id of change.removedPods ?? []) this.pods.delete(id);
+    for (const pod of change.pods ?? []) this.#world.pods.set(pod.id, pod);
+    for (const container of change.containers ?? []) this.#world.containers.set(container.id, container);
+    for (const id of change.removedContainers ?? []) this.#world.containers.delete(id);
+    for (const id of change.removedPods ?? []) this.#world.pods.delete(id);
   }
 }
 
 export class FakeDiskStore implements DiskStore {
-  readonly disks = new Set<string>();
+  readonly #disks: Set<string>;
+  readonly #life: Life;
   failing = false;
 
-  ensure(containerId: string): Promise<string> {
-    if (this.failing) return Promise.reject(new EngineError('resource_exhausted', 'the disk is full'));
-    this.disks.add(containerId);
-    return Promise.resolve(`/disks/${containerId}`);
+  constructor(world: FakeWorld, life: Life) {
+    this.#disks = world.disks;
+    this.#life = life;
+  }
+
+  async ensure(containerId: string): Promise<string> {
+    if (this.failing) throw new EngineError('resource_exhausted', 'the disk is full');
+    await this.#life.do(() => this.#disks.add(containerId));
+    return `/disks/${containerId}`;
   }
 
   checkSize(sizeBytes: number): void {
@@ -44,17 +86,17 @@ export class FakeDiskStore implements DiskStore {
   }
 
   usage(containerId: string): Promise<number> {
-    return Promise.resolve(this.disks.has(containerId) ? 4096 : 0);
+    return Promise.resolve(this.#disks.has(containerId) ? 4096 : 0);
   }
 
   remove(containerId: string): Promise<void> {
-    this.disks.delete(containerId);
-    return Promise.resolve();
+    return this.#life.do(() => this.#disks.delete(containerId));
   }
 
   removeStrays(known: ReadonlySet<string>): Promise<void> {
-    for (const id of this.disks) if (!known.has(id)) this.disks.delete(id);
-    return Promise.resolve();
+    return this.#life.do(() => {
+      for (const id of this.#disks) if (!known.has(id)) this.#disks.delete(id);
+    });
   }
 }
 
@@ -110,7 +152,13 @@ export class FakeLog implements ContainerLog {
 }
 
 export class FakeLogStore implements LogStore {
-  readonly logs = new Map<string, FakeLog>();
+  readonly #logs: Map<string, FakeLog>;
+  readonly #life: Life;
+
+  constructor(world: FakeWorld, life: Life) {
+    this.#logs = world.logs;
+    this.#life = life;
+  }
 
   pathOf(containerId: string): string {
     return `/logs/${containerId}`;
@@ -118,18 +166,18 @@ export class FakeLogStore implements LogStore {
 
   open(containerId: string, options: LogOptions): FakeLog | undefined {
     if (options.driver === 'none') return undefined;
-    const log = this.logs.get(containerId) ?? new FakeLog();
-    this.logs.set(containerId, log);
+    const log = this.#logs.get(containerId) ?? new FakeLog();
+    this.#logs.set(containerId, log);
     return log;
   }
 
   remove(containerId: string): Promise<void> {
-    this.logs.delete(containerId);
-    return Promise.resolve();
+    return this.#life.do(() => this.#logs.delete(containerId));
   }
 
   removeStrays(known: ReadonlySet<string>): Promise<void> {
-    for (const id of this.logs.keys()) if (!known.has(id)) this.logs.delete(id);
-    return Promise.resolve();
+    return this.#life.do(() => {
+      for (const id of this.#logs.keys()) if (!known.has(id)) this.#logs.delete(id);
+    });
   }
 }
