@@ -59,11 +59,11 @@ static void read_text(const char *path, char *text, size_t size)
         close(fd);
 }
 
-/* A kernel of a distribution has its drivers as modules, in the order of /modules/list. */
+/* A kernel of a distribution has its drivers as modules, in the order of /modules/order. */
 static void load_modules(void)
 {
     char names[4096];
-    read_text("/modules/list", names, sizeof names);
+    read_text("/modules/order", names, sizeof names);
     for (char *name = strtok(names, "\n"); name != NULL; name = strtok(NULL, "\n")) {
         char path[256];
         snprintf(path, sizeof path, "/modules/%s", name);

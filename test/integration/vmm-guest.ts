@@ -18,7 +18,7 @@ export async function findKernel(): Promise<GuestKernel | undefined> {
   const named = process.env['DVM_KERNEL'];
   if (named !== undefined)
     return { path: named, kind: 'trimmed', release: 'named', hash: await hashOf(named) };
-  const cache = '/var/cache/dvm/kernel';
+  const cache = join(process.env['DVM_CACHE'] ?? '/var/cache/dvm', 'kernel');
   if (!existsSync(cache)) return undefined;
   const kernels: { path: string; builtAt: number }[] = [];
   for (const name of await readdir(cache)) {
@@ -29,6 +29,16 @@ export async function findKernel(): Promise<GuestKernel | undefined> {
   const newest = kernels.sort((a, b) => b.builtAt - a.builtAt)[0];
   if (newest === undefined) return undefined;
   return { path: newest.path, kind: 'trimmed', release: 'cached', hash: await hashOf(newest.path) };
+}
+
+/** The distribution's kernel, as set-up has fetched it; undefined when it has not. */
+export async function findStockKernel(): Promise<GuestKernel | undefined> {
+  const cache = join(process.env['DVM_CACHE'] ?? '/var/cache/dvm', 'stock-kernel');
+  const names = existsSync(cache) ? await readdir(cache) : [];
+  const release = names.filter((name) => existsSync(join(cache, name, 'vmlinuz'))).at(-1);
+  if (release === undefined) return undefined;
+  const path = join(cache, release, 'vmlinuz');
+  return { path, kind: 'stock', release, hash: await hashOf(path) };
 }
 
 /** Builds the test guest's initramfs once; it stays in the cache until the source changes. */

@@ -28,7 +28,7 @@ export class VmmHost implements AsyncDisposable {
   readonly directory: string;
   readonly cgroups: CgroupParent;
   readonly options: QemuVmmOptions;
-  readonly shape: MachineShape;
+  shape: MachineShape;
   readonly #descriptors: number;
 
   private constructor(

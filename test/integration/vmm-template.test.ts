@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../../src/errors/engine-error.ts';
+import { initramfsFor } from '../../src/daemon/guest/modular-initramfs.ts';
+import { buildInitramfs, findStockKernel } from './vmm-guest.ts';
 import { connect, VmmHost, whyNot } from './vmm-host.ts';
 
 const skip = await whyNot();
@@ -95,6 +97,40 @@ test('memory that a clone has freed goes back to the host', { skip }, async () =
   }
   guest.hangUp();
 });
+
+const stock = await findStockKernel();
+
+test(
+  'the distribution’s kernel boots, becomes a template and is cloned',
+  { skip: skip || (stock === undefined && 'no stock kernel') },
+  async () => {
+    assert.ok(stock);
+    const signal = AbortSignal.timeout(120_000);
+    await using host = await VmmHost.open();
+    const cache = join(host.directory, 'initramfs');
+    const initramfsPath = await initramfsFor(
+      stock.path,
+      stock.release,
+      await buildInitramfs(),
+      cache,
+      signal,
+    );
+    host.shape = { ...host.shape, memoryBytes: 512 << 20, kernel: stock, initramfsPath };
+    const template = await host.makeTemplate(signal);
+    await using machine = await host.vmm.clone(template, host.spec(), signal);
+    const guest = await connect(machine, signal);
+    assert.ok((await guest.ask('cat /proc/version')).includes(stock.release));
+    assert.equal(
+      await guest.ask('cat /sys/devices/system/clocksource/clocksource0/current_clocksource'),
+      'tsc',
+    );
+    const disk = join(host.directory, 'disk');
+    await writeFile(disk, 'seen by the stock kernel\n'.padEnd(8192));
+    const serial = await machine.attachDisk({ serial: 'disk', path: disk, readonly: true }, signal);
+    assert.equal(await guest.ask(`disk ${serial}`), 'seen by the stock kernel');
+    guest.hangUp();
+  },
+);
 
 function residentBytes(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');

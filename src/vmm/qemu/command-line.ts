@@ -72,8 +72,10 @@ function machineOptions(shape: MachineShape): string {
   // Our own kernel finds its devices on its command line; others need ACPI for that, and then must not find a timer
   // that they would leave running.
   const trimmed = shape.kernel.kind === 'trimmed';
-  const devices = trimmed ? 'acpi=off,pit=on,pic=on,rtc=on' : 'acpi=on,pit=off,pic=off,rtc=off';
-  return `microvm,${devices},isa-serial=off,usb=off,pcie=off,x-option-roms=off,dump-guest-core=off,mem-merge=off`;
+  const devices = trimmed
+    ? 'acpi=off,pit=on,pic=on,rtc=on,x-option-roms=off'
+    : 'acpi=on,pit=off,pic=off,rtc=off,x-option-roms=on';
+  return `microvm,${devices},isa-serial=off,usb=off,pcie=off,dump-guest-core=off,mem-merge=off`;
 }
 
 /** Several blocks of memory are said to be NUMA nodes: the guest has no table that would tell it so. */
