@@ -99,6 +99,7 @@ test('stdin is sent to its end, which closes only that direction', async () => {
   await using dvm = new CliProcess(['--socket', daemon.socketPath, 'run', '-i', 'busybox']);
   dvm.child.stdin?.end(sent);
   assert.equal(await dvm.code(), sent.length % 256);
+  assert.equal(dvm.stderr, '');
   assert.equal(dvm.stdout.toString(), createHash('sha256').update(sent).digest('hex'));
 });
 

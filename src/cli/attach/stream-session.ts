@@ -1,5 +1,4 @@
 /** Moves bytes between this process's standard streams and a process in a container, until one of them is done. */
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { HijackedStream } from '../../client/daemon-client.ts';
 import { FrameDecoder } from '../../client/stream-frames.ts';
@@ -66,10 +65,18 @@ async function copyInput(
 async function send(socket: Socket, bytes: Buffer): Promise<boolean> {
   if (!socket.writable) return false;
   if (bytes.length === 0 || socket.write(bytes)) return true;
-  try {
-    await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
-  } catch {
-    return false; // 'error' came first
-  }
+  await drainedOrClosed(socket);
   return socket.writable;
+}
+
+function drainedOrClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('drain', done);
+      socket.off('close', done);
+      resolve();
+    };
+    socket.on('drain', done);
+    socket.on('close', done);
+  });
 }

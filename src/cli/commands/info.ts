@@ -27,8 +27,11 @@ export const command: Command = {
       return 0;
     }
     await out.write(infoText(info, dvm));
-    for (const warning of new Set([...dvm.warnings, ...(info.Warnings ?? [])]))
-      await err.line(`WARNING: ${warning}`);
+    // Docker's API writes the prefix into the text, ours does not.
+    const warnings = [...(info.Warnings ?? []), ...dvm.warnings].map((text) =>
+      text.replace(/^WARNING: /, ''),
+    );
+    for (const warning of new Set(warnings)) await err.line(`WARNING: ${warning}`);
     return 0;
   },
 };

@@ -84,6 +84,7 @@ class TerminalInput implements StandardInput {
   /** Node restores the modes it found at its own start on every exit that a process can notice, `-opost` included. */
   async setRaw(): Promise<void> {
     this.#stream.setRawMode(true);
+    const { disableOutputProcessing } = await import('./output-processing.ts'); // most runs need no process for this
     await disableOutputProcessing();
   }
 
@@ -91,19 +92,6 @@ class TerminalInput implements StandardInput {
     if (this.#stream.isRaw) this.#stream.setRawMode(false);
     this.#stream.destroy();
   }
-}
-
-/**
- * Node's raw mode leaves the terminal's translation of line feeds on. The container's own terminal does that already, and
- * full-screen programs need a bare line feed to stay one.
- */
-async function disableOutputProcessing(): Promise<void> {
-  const { spawn } = await import('node:child_process');
-  const child = spawn('stty', ['-opost'], { stdio: [0, 'ignore', 'ignore'] });
-  await new Promise<void>((resolve) => {
-    child.once('error', () => resolve()); // no stty: lines look odd in full-screen programs, and everything works
-    child.once('exit', () => resolve());
-  });
 }
 
 async function* streamChunks(stream: Socket): AsyncGenerator<Buffer, void> {
