@@ -21,6 +21,7 @@ enum {
 	WRITE_SIZE = 32 << 10,
 	/* More replies than this wait for a host that does not read: stop reading its requests. */
 	MOST_WAITING = 4 << 20,
+	MOST_QUEUED = 8 << 20,
 };
 
 static uint32_t read_u32(const uint8_t *at)
@@ -294,6 +295,15 @@ void channel_catch_up(struct agent *agent)
 
 /* --- finding the port */
 
+void channel_use(struct agent *agent, int port)
+{
+	struct channel *c = &agent->channel;
+
+	c->waiting.most = c->out.most = MOST_QUEUED;
+	c->port.ready = port_ready;
+	source_watch(agent, &c->port, port, EPOLLIN | EPOLLOUT | EPOLLHUP);
+}
+
 bool channel_find(struct agent *agent)
 {
 	DIR *ports = opendir("/sys/class/virtio-ports");
@@ -315,8 +325,7 @@ bool channel_find(struct agent *agent)
 		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0)
 			die("open %s", path);
-		agent->channel.port.ready = port_ready;
-		source_watch(agent, &agent->channel.port, fd, EPOLLIN | EPOLLOUT | EPOLLHUP);
+		channel_use(agent, fd);
 		found = true;
 	}
 	closedir(ports);

@@ -19,6 +19,8 @@ struct channel {
 
 /* Opens the port called dvm.agent if it is there by now. */
 bool channel_find(struct agent *agent);
+/* Speaks over this descriptor from now on; it does not block. */
+void channel_use(struct agent *agent, int port);
 /* Queues a frame; it goes out when the current batch of events has been handled. Nothing happens without a session. */
 void channel_send(struct agent *agent, uint16_t opcode, uint32_t id, const void *message);
 void channel_error(struct agent *agent, uint32_t id, const struct fault *fault);

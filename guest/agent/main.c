@@ -14,8 +14,6 @@
 #include "report.h"
 #include "roles.h"
 
-enum { MOST_QUEUED = 8 << 20 };
-
 static void child_ready(struct agent *agent, struct source *source, uint32_t events)
 {
 	struct signalfd_siginfo info[8];
@@ -70,7 +68,6 @@ int main(int argc, char *argv[], char *environment[])
 		role_init(argv + 1, environment);
 	if (strcmp(argv[0], "dvm-pod") == 0)
 		role_pod();
-	agent.channel.waiting.most = agent.channel.out.most = MOST_QUEUED;
 	boot_root(&agent);
 	boot_mounts();
 	boot_descriptors(&agent);
