@@ -81,6 +81,10 @@ export class QemuMachine implements Machine {
     return this.#console.text();
   }
 
+  async letGo(): Promise<void> {
+    await this.#parts.qmp.letGo();
+  }
+
   kill(): Promise<void> {
     this.#removal ??= this.#remove();
     return this.#removal;

@@ -3,6 +3,7 @@
  *
  * What comes in is checked like any guest's bytes: a VMM that was broken into speaks here.
  */
+import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { orAborted } from '../../system/deadline.ts';
 import { writeWithDescriptor } from '../../system/pass-descriptor.ts';
@@ -44,6 +45,7 @@ export class QmpClient {
   readonly #closed = Promise.withResolvers<undefined>();
   readonly #decoder = new StringDecoder('utf8');
   #isClosed = false;
+  #isLetGo = false;
   #partial = '';
   #lastId = 0;
   #descriptorsSent: Promise<void> = Promise.resolve();
@@ -125,6 +127,14 @@ export class QmpClient {
     this.#connection.socket.destroy();
   }
 
+  /** Closes it without `closed` being told: the other side stays as it is, for somebody else. */
+  async letGo(): Promise<void> {
+    this.#isLetGo = true;
+    const { socket } = this.#connection;
+    socket.destroy();
+    if (!socket.closed) await once(socket, 'close');
+  }
+
   #expect(command: string): { id: number; answer: Promise<unknown> } {
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -167,7 +177,7 @@ export class QmpClient {
     this.#isClosed = true;
     for (const pending of this.#pending.values()) pending.reject(gone(pending.command));
     this.#pending.clear();
-    this.#closed.resolve(undefined);
+    if (!this.#isLetGo) this.#closed.resolve(undefined);
   }
 }
 
