@@ -26,8 +26,7 @@ void test('bad images', { timeout: 300_000 }, async (t) => {
   const dvm = new DvmCommand(daemon.socket);
   await loadBusybox(dvm);
   await dvm.run(['run', '--rm', 'busybox', 'true']);
-  const of = { daemonPid: daemon.pid, directories: [daemon.dataDirectory, daemon.stateDirectory] };
-  const before = await footprint(of);
+  const before = await footprint(daemon);
 
   /** Fails with this exit code, says all of this on standard error, and leaves no image, container or file. */
   async function refused(
@@ -46,7 +45,7 @@ void test('bad images', { timeout: 300_000 }, async (t) => {
       'images left behind',
     );
     assert.equal(await dvm.run(['ps', '-aq']), '', 'containers left behind');
-    await assertNoMoreThan(before, of);
+    await assertNoMoreThan(before, daemon);
   }
 
   const good = tarOf([{ name: 'hello', content: 'hello\n' }]);

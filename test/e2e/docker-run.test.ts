@@ -30,8 +30,6 @@ void test('docker run', { timeout: 600_000, skip: dockerMissing() }, async (t) =
     const refused = await docker.try(['run', '--rm', '-v', '/tmp:/x', 'busybox', 'true']);
     assert.equal(refused.code, 125);
     assert.match(refused.stderr, /HostConfig\.Binds is not supported yet/);
-    const killed = await docker.try(['run', '--rm', 'busybox', 'sh', '-c', 'kill -9 $$']);
-    assert.equal(killed.code, 137);
   });
 
   await t.test('nothing is left of what was started with --rm', async () => {

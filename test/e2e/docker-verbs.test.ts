@@ -53,6 +53,7 @@ void test('docker’s verbs', { timeout: 600_000, skip: dockerMissing() }, async
     await docker.run(['unpause', 'life']);
     await docker.run(['restart', '-t', '5', 'life']);
     assert.equal(await status('life'), 'running');
+    await waitForOutput(docker, 'life', /up\nup\n/);
     await docker.run(['stop', '-t', '5', 'life']);
     assert.equal(await docker.run(['wait', 'life']), '9\n');
     assert.match(await docker.run(['ps', '-a', '--format', '{{.Status}}']), /^Exited \(9\) /);
@@ -118,15 +119,17 @@ void test('docker’s verbs', { timeout: 600_000, skip: dockerMissing() }, async
   });
 
   await t.test('attach: output from now on; the client’s signals reach the container', async () => {
-    const script = "trap 'echo caught; exit 6' INT; echo up; while :; do sleep 0.05; done";
+    const script = "trap 'echo caught; exit 6' USR1; echo up; while :; do sleep 0.05; done";
     await docker.run(['run', '-d', '--name', 'signals', 'busybox', 'sh', '-c', script]);
+    await waitForOutput(docker, 'signals', /up\n/);
     const child = docker.spawn(['attach', 'signals']);
     let seen = '';
     child.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
     const exited = once(child, 'exit') as Promise<[number]>;
     // Attached when the event says so: before that the signal would be lost.
     await waitForEvent(docker, 'attach');
-    child.kill('SIGINT');
+    // Not SIGINT, at which the client gives up attaching while it passes the signal on: whichever comes first.
+    child.kill('SIGUSR1');
     const [code] = await exited;
     assert.deepEqual({ code, seen }, { code: 6, seen: 'caught\n' });
     await docker.run(['rm', 'signals']);
@@ -171,6 +174,19 @@ void test('docker’s verbs', { timeout: 600_000, skip: dockerMissing() }, async
     }
   });
 });
+
+async function waitForOutput(docker: DockerCommand, container: string, pattern: RegExp): Promise<void> {
+  const child = docker.spawn(['logs', '-f', container]);
+  const exited = once(child, 'exit');
+  let seen = '';
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+    seen += chunk.toString();
+    if (pattern.test(seen)) break;
+  }
+  child.kill('SIGKILL');
+  await exited;
+  assert.match(seen, pattern);
+}
 
 /** The newest event of its kind within the last seconds, or the next one. */
 async function waitForEvent(docker: DockerCommand, action: string): Promise<void> {

@@ -5,29 +5,42 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
+import { instanceOf } from '../../src/daemon/instance.ts';
+import type { TestDaemon } from './daemon-fixture.ts';
 
-export interface FootprintOf {
-  readonly daemonPid: number;
-  /** Data and state directory. */
-  readonly directories: readonly string[];
+interface Pool {
+  readonly ready: number;
+  readonly target: number;
 }
 
 /** Keys say what is counted: `processes qemu-system-x86_64`, `files DIR/…`, `mounts`, `cgroups`, `descriptors`. */
 export type Footprint = Readonly<Record<string, number>>;
 
-export async function footprint(of: FootprintOf): Promise<Footprint> {
+/** Once the pool, which refills in the background, is full. */
+export async function footprint(daemon: TestDaemon): Promise<Footprint> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const { stdout } = await daemon.dvm(['info', '--format', '{{json .Dvm.pool}}']);
+    const pool = JSON.parse(stdout) as Pool;
+    if (pool.ready >= pool.target) return await count(daemon);
+    assert.ok(performance.now() < deadline, `the pool stays at ${pool.ready} of ${pool.target}`);
+    await delay(50);
+  }
+}
+
+async function count(daemon: TestDaemon): Promise<Footprint> {
   const counts: Record<string, number> = {};
-  const count = (key: string) => {
+  const add = (key: string) => {
     counts[key] = (counts[key] ?? 0) + 1;
   };
-  for (const name of await processesOf(of)) count(`processes ${name}`);
-  for (const line of lines(await readFile('/proc/mounts', 'utf8'))) if (line !== '') count('mounts');
-  for (const directory of of.directories) {
-    for (const kind of await fileKinds(directory)) count(kind);
-  }
-  const cgroups = await readdir('/sys/fs/cgroup', { recursive: true, withFileTypes: true });
-  for (const entry of cgroups) if (entry.isDirectory()) count('cgroups');
-  for (const target of await descriptors(of.daemonPid)) count(`descriptors of the daemon: ${target}`);
+  for (const name of await processesOf(daemon)) add(`processes ${name}`);
+  for (const line of (await readFile('/proc/mounts', 'utf8')).split('\n'))
+    if (line.includes('dvm')) add('mounts');
+  for (const kind of await fileKinds(daemon.directory)) add(kind);
+  const { cgroupName } = instanceOf({ stateDirectory: daemon.stateDirectory, uids: undefined });
+  for (const path of await readdir('/sys/fs/cgroup', { recursive: true }))
+    if (path.includes(cgroupName)) add('cgroups');
+  for (const target of await descriptors(daemon.pid)) add(`descriptors of the daemon: ${target}`);
   return counts;
 }
 
@@ -37,12 +50,12 @@ export async function footprint(of: FootprintOf): Promise<Footprint> {
  */
 export async function assertNoMoreThan(
   before: Footprint,
-  of: FootprintOf,
+  daemon: TestDaemon,
   timeoutMs = 30_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const now = await footprint(of);
+    const now = await footprint(daemon);
     const more = Object.entries(now)
       .filter(([key, value]) => value > (before[key] ?? 0))
       .map(([key, value]) => `${key}: ${before[key] ?? 0} before, ${value} now`);
@@ -52,8 +65,8 @@ export async function assertNoMoreThan(
   }
 }
 
-/** Names of the processes that carry one of the directories in their arguments, or descend from the daemon. */
-async function processesOf(of: FootprintOf): Promise<string[]> {
+/** Names of the processes that carry the daemon's directory in their arguments, or descend from the daemon. */
+async function processesOf(daemon: TestDaemon): Promise<string[]> {
   const all = new Map<number, { name: string; parent: number; command: string }>();
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
@@ -67,11 +80,7 @@ async function processesOf(of: FootprintOf): Promise<string[]> {
   const isOurs = (pid: number): boolean => {
     const found = all.get(pid);
     if (!found) return false;
-    return (
-      pid === of.daemonPid ||
-      of.directories.some((directory) => found.command.includes(directory)) ||
-      isOurs(found.parent)
-    );
+    return pid === daemon.pid || found.command.includes(daemon.directory) || isOurs(found.parent);
   };
   return [...all].filter(([pid]) => pid !== process.pid && isOurs(pid)).map(([, { name }]) => name);
 }
@@ -93,8 +102,4 @@ async function descriptors(pid: number): Promise<string[]> {
   return targets
     .filter((target) => target !== '')
     .map((target) => target.replaceAll(/[0-9a-f]{8,}|\d+/g, '*'));
-}
-
-function lines(text: string): string[] {
-  return text.split('\n');
 }
