@@ -20,6 +20,7 @@ import { FakeAgentChannel } from './fake-agent-channel.ts';
 import type { Cut } from './fake-agent-channel.ts';
 import { FakeProcess } from './fake-process.ts';
 import type { FakeProcessLink, FakeProgram } from './fake-process.ts';
+import { fakeContainerStats, fakeSandboxStats } from './fake-statistics.ts';
 import { fakePrograms } from './fake-programs.ts';
 
 export interface FakeAgentOptions {
@@ -203,19 +204,8 @@ export class FakeAgent {
       case 'releaseDisk':
         this.#releaseDisk(message.serial);
         break;
-      case 'sandboxStats': {
-        const memory = BigInt(this.#options.memoryBytes ?? 512 << 20);
-        return {
-          type: 'sandboxStatsReply',
-          memoryTotal: memory,
-          memoryFree: memory,
-          memoryAvailable: memory,
-          pageCache: 0n,
-          slab: 0n,
-          agentRss: 0n,
-          uptimeNs: 1n,
-        };
-      }
+      case 'sandboxStats':
+        return fakeSandboxStats(this.#options.memoryBytes ?? 512 << 20);
       case 'startContainer':
         return { type: 'startContainerReply', pid: await this.#startContainer(message.container) };
       case 'exec':
@@ -298,7 +288,14 @@ export class FakeAgent {
     const process = new FakeProcess(spec, container, this.#nextPid++, link);
     this.#processes.set(spec.process, process);
     setImmediate(() => process.start(program));
+    if (spec.process === containerSpec.process.process)
+      void process.ended.then(() => this.#killRest(container));
     return process.pid;
+  }
+
+  /** As the kernel does when the first process of a process namespace ends. */
+  #killRest(container: number): void {
+    for (const process of this.#processesOf(container)) if (!process.exited) process.signal(9);
   }
 
   #signal({ container, process, signal, all }: RequestMessage & { type: 'signal' }): void {
@@ -335,29 +332,8 @@ export class FakeAgent {
   }
 
   #stats(container: number): ReplyMessage {
-    const pids = BigInt(this.#processesOf(container).filter((process) => !process.exited).length);
     this.#container(container);
-    return {
-      type: 'containerStatsReply',
-      cpuUsageNs: 1n,
-      cpuUserNs: 1n,
-      cpuSystemNs: 0n,
-      throttledPeriods: 0n,
-      periods: 0n,
-      throttledNs: 0n,
-      memoryCurrent: 4096n,
-      memoryPeak: 4096n,
-      memoryMax: 0n,
-      memoryFile: 0n,
-      memoryInactiveFile: 0n,
-      memoryAnon: 4096n,
-      pidsCurrent: pids,
-      pidsMax: 0n,
-      readBytes: 0n,
-      writeBytes: 0n,
-      readOps: 0n,
-      writeOps: 0n,
-    };
+    return fakeContainerStats(this.#processesOf(container).filter((process) => !process.exited).length);
   }
 
   #top(container: number): (ReplyMessage & { type: 'topReply' })['processes'] {
