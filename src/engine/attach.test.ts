@@ -129,9 +129,9 @@ test('what was printed before is replayed, and then what comes: no gap, no doubl
   const clients: (() => string)[] = [];
   const ends: Promise<void>[] = [];
   const exit = engine.wait(id, 'not-running', never).exit;
-  let ended = false;
-  void exit.then(() => (ended = true));
-  while (!ended) {
+  const ending = new AbortController();
+  void exit.then(() => ending.abort());
+  while (!ending.signal.aborted) {
     const client = collector();
     clients.push(() => client.text());
     ends.push(engine.attach(id, { ...live, logs: true }, client.streams).done);

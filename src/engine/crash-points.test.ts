@@ -88,10 +88,10 @@ for (const scenario of scenarios) {
       const fixture = new EngineFixture();
       const { id } = await fixture.engine.create(specOf(scenario.spec));
       await scenario.prepare?.(fixture, id);
-      const dead = Promise.withResolvers<void>();
+      const dead = Promise.withResolvers<undefined>();
       fixture.state.diesAt(point, () => {
         fixture.killDaemon();
-        dead.resolve();
+        dead.resolve(undefined);
       });
       const acted = scenario.act(fixture, id).then(
         () => undefined,

@@ -18,13 +18,23 @@ export function createContainer(context: EngineContext, asked: ContainerSpec): C
       : parseContainerName(asked.name);
   registry.checkNameFree(name);
   const spec = { ...asked, name, hostname: asked.hostname === '' ? id.slice(0, 12) : asked.hostname };
-  images.hold(id, spec.imageId);
+  const layers = images.hold(id, spec.imageId);
   try {
     const createdAt = Date.now();
     const sequence = registry.nextSequence();
     const container = registry.add(
       { id, createdAt },
-      { id, podId: id, sequence, createdAt, spec, restartCount: 0, manuallyStopped: false, execs: [] },
+      {
+        id,
+        podId: id,
+        sequence,
+        createdAt,
+        spec,
+        layers,
+        restartCount: 0,
+        manuallyStopped: false,
+        execs: [],
+      },
     );
     events.container(container, 'create');
     return container;

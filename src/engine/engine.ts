@@ -71,7 +71,11 @@ export class ContainerEngine implements Engine {
   /** The daemon goes, the containers stay: what ends from now on is for the next daemon to see. */
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const container of this.#context.registry.all()) clearTimeout(container.pendingRestart);
+    for (const container of this.#context.registry.all()) {
+      clearTimeout(container.pendingRestart);
+      container.streams.leaveInput();
+      for (const exec of container.execs.values()) exec.streams.leaveInput();
+    }
     await this.settled();
   }
 

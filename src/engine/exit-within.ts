@@ -1,10 +1,16 @@
+import { EngineError } from '../errors/engine-error.ts';
 import type { Container } from './container.ts';
+import type { EngineContext } from './context.ts';
 
 /** The longest that a timer can be set to: some 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Whether the container's run ends (and is recorded) within `limitMs` of `act` being called; undefined: without limit. */
+/**
+ * Whether the container's run ends (and is recorded) within `limitMs` of `act` being called; undefined: without limit.
+ * Throws `canceled` when the daemon goes before that: the container is then the next daemon's.
+ */
 export async function exitsWithin(
+  context: EngineContext,
   container: Container,
   limitMs: number | undefined,
   act: () => Promise<void>,
@@ -18,11 +24,20 @@ export async function exitsWithin(
   );
   const timer =
     limitMs === undefined ? undefined : setTimeout(() => giveUp.abort(), Math.min(limitMs, longestTimerMs));
+  const onClosing = () => {
+    clearTimeout(timer);
+    giveUp.abort();
+  };
+  context.closing.addEventListener('abort', onClosing, { once: true });
   try {
     await act();
-    return await exited;
+    const ended = await exited;
+    if (!ended && context.closing.aborted)
+      throw new EngineError('canceled', `the daemon stops and leaves container ${container.id} as it is`);
+    return ended;
   } finally {
     clearTimeout(timer);
+    context.closing.removeEventListener('abort', onClosing);
     giveUp.abort();
   }
 }

@@ -8,6 +8,7 @@ import type { ProcessExit } from './ports/pod-runtime.ts';
 import type { ExitRecord, RunRecord } from './model/record.ts';
 import type { Container, LiveRun } from './container.ts';
 import { exitOf } from './container.ts';
+import { locked } from './locked.ts';
 import { forgetContainer, removeFiles } from './remove-traces.ts';
 import { restartsAfterExit } from './restart-policy.ts';
 import { scheduleRestart } from './schedule-restart.ts';
@@ -38,14 +39,15 @@ async function finishRun(
   await streams.drain(run.container.process.drained);
   container.streams = container.newStreams();
   await streams.finish();
-  using _held = await context.lock.acquire(container.record.podId);
-  if (context.closing.aborted) return;
-  const gone = container.removing || (container.record.spec.autoRemove && !container.restarting);
-  container.run = undefined;
-  recordExit(context, container, exitRecord(end));
-  if (gone && !container.removing) forgetContainer(context, container);
-  context.observer.span(container.id, 'engine.exit', endedMs, performance.now() - endedMs);
-  await cleanUp(context, container, run, gone);
+  await locked(context.lock, container.record.podId, async () => {
+    if (context.closing.aborted) return;
+    const gone = container.removing || (container.record.spec.autoRemove && !container.restarting);
+    container.run = undefined;
+    recordExit(context, container, exitRecord(end));
+    if (gone && !container.removing) forgetContainer(context, container);
+    context.observer.span(container.id, 'engine.exit', endedMs, performance.now() - endedMs);
+    await cleanUp(context, container, run, gone);
+  });
 }
 
 /** Docker's exit code of a container that the daemon finds dead when it starts. */

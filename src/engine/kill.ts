@@ -3,6 +3,7 @@ import { EngineError, messageOf } from '../errors/engine-error.ts';
 import type { EngineContext } from './context.ts';
 import type { Container } from './container.ts';
 import { exitsWithin } from './exit-within.ts';
+import { locked } from './locked.ts';
 import { cancelRestart } from './schedule-restart.ts';
 import { SIGKILL, parseSignal } from './signals.ts';
 
@@ -43,17 +44,18 @@ export async function sendSignal(
 }
 
 async function thaw(context: EngineContext, container: Container): Promise<void> {
-  using _held = await context.lock.acquire(container.record.podId);
-  const { run } = container;
-  const facts = container.record.run;
-  if (run === undefined || facts === undefined) return;
-  context.registry.commit(container, { run: { ...facts, paused: false } });
-  await run.container.freeze(false);
+  await locked(context.lock, container.record.podId, async () => {
+    const { run } = container;
+    const facts = container.record.run;
+    if (run === undefined || facts === undefined) return;
+    context.registry.commit(container, { run: { ...facts, paused: false } });
+    await run.container.freeze(false);
+  });
 }
 
 /** Resolves when it has ended. A guest that does not even take SIGKILL loses its machine. */
 export async function killAndWait(context: EngineContext, container: Container): Promise<void> {
-  const ended = await exitsWithin(container, killLimitMs, async () => {
+  const ended = await exitsWithin(context, container, killLimitMs, async () => {
     try {
       await sendSignal(context, container, SIGKILL);
     } catch (error) {
@@ -61,7 +63,7 @@ export async function killAndWait(context: EngineContext, container: Container):
     }
   });
   if (ended) return;
-  await exitsWithin(container, killLimitMs, () =>
+  await exitsWithin(context, container, killLimitMs, () =>
     destroyRun(context, container, `it did not end within ${killLimitMs} ms`),
   );
   if (container.run !== undefined)

@@ -43,13 +43,13 @@ test('create, start, exit and removal of a --rm container take four transactions
 test('wait answers before the disk is written out, and start waits until it is', async () => {
   const fixture = new EngineFixture();
   const { engine } = fixture;
-  const gate = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<undefined>();
   fixture.runtime.gates.set('remove', gate.promise);
   const id = await fixture.run();
   await engine.wait(id, 'not-running', never).exit;
   const starting = engine.start(id, never);
   assert.equal(fixture.runtime.calls.filter((call) => call === 'createSandbox').length, 1);
-  gate.resolve();
+  gate.resolve(undefined);
   assert.equal(await starting, true);
   assert.equal(fixture.runtime.calls.filter((call) => call === 'createSandbox').length, 2);
 });
@@ -65,10 +65,10 @@ test('events come in the order of Docker', async () => {
     news.events.map(({ action }) => action),
     ['create', 'start', 'kill', 'die', 'stop', 'destroy'],
   );
-  const die = news.events[3];
-  assert.equal(die?.attributes['exitCode'], '143');
-  assert.equal(die?.attributes['image'], 'busybox');
-  assert.equal(die?.attributes['a'], 'b');
+  const attributes = news.events.at(3)?.attributes ?? {};
+  assert.equal(attributes['exitCode'], '143');
+  assert.equal(attributes['image'], 'busybox');
+  assert.equal(attributes['a'], 'b');
   news.stop();
 });
 
@@ -127,13 +127,13 @@ for (const step of ['createSandbox', 'startContainer', 'disk', 'commit']) {
 
 test('a start that is given up leaves nothing running', async () => {
   const fixture = new EngineFixture();
-  const gate = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<undefined>();
   fixture.runtime.gates.set('createSandbox', gate.promise);
   const { id } = await fixture.engine.create(specOf({ cmd: ['serve'] }));
   const giveUp = new AbortController();
   const starting = fixture.engine.start(id, giveUp.signal);
   giveUp.abort();
-  gate.resolve();
+  gate.resolve(undefined);
   await assert.rejects(starting, { name: 'AbortError' });
   assert.equal(fixture.host.sandboxes.size, 0);
 });

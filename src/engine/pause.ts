@@ -4,36 +4,36 @@ import type { EngineContext } from './context.ts';
 import type { Container, LiveRun } from './container.ts';
 import type { RunRecord } from './model/record.ts';
 import { allows } from './container-status.ts';
+import { locked } from './locked.ts';
 
 export async function pauseContainer(context: EngineContext, nameOrId: string): Promise<void> {
   const container = context.registry.get(nameOrId);
-  using _held = await context.lock.acquire(container.record.podId);
-  if (!allows(container.status, 'pause')) throw cannotPause(container);
-  const { run, facts } = liveRun(container);
-  context.registry.commit(container, { run: { ...facts, paused: true } });
-  try {
-    await run.container.freeze(true);
-  } catch (error) {
-    context.registry.record(container, { run: facts });
-    throw error;
-  }
+  await locked(context.lock, container.record.podId, async () => {
+    if (!allows(container.status, 'pause')) throw cannotPause(container);
+    await freeze(context, container, true);
+  });
   context.events.container(container, 'pause');
 }
 
 export async function unpauseContainer(context: EngineContext, nameOrId: string): Promise<void> {
   const container = context.registry.get(nameOrId);
-  using _held = await context.lock.acquire(container.record.podId);
-  if (!allows(container.status, 'unpause'))
-    throw new EngineError('failed_precondition', `Container ${container.id} is not paused`);
+  await locked(context.lock, container.record.podId, async () => {
+    if (!allows(container.status, 'unpause'))
+      throw new EngineError('failed_precondition', `Container ${container.id} is not paused`);
+    await freeze(context, container, false);
+  });
+  context.events.container(container, 'unpause');
+}
+
+async function freeze(context: EngineContext, container: Container, paused: boolean): Promise<void> {
   const { run, facts } = liveRun(container);
-  context.registry.commit(container, { run: { ...facts, paused: false } });
+  context.registry.commit(container, { run: { ...facts, paused } });
   try {
-    await run.container.freeze(false);
+    await run.container.freeze(paused);
   } catch (error) {
-    context.registry.record(container, { run: facts });
+    if (container.run === run) context.registry.record(container, { run: facts });
     throw error;
   }
-  context.events.container(container, 'unpause');
 }
 
 function cannotPause(container: Container): EngineError {

@@ -9,6 +9,7 @@ import type { ExecRecord, PodRecord, RunRecord } from './model/record.ts';
 import type { OutputSink, Sandbox } from './ports/pod-runtime.ts';
 import { adoptExec } from './exec.ts';
 import { Exec } from './exec-process.ts';
+import { locked } from './locked.ts';
 import { foundDeadExitCode, recordExit, watchRun, writeOut } from './finish.ts';
 import { removeTraces } from './remove-traces.ts';
 import { restartsWithDaemon } from './restart-policy.ts';
@@ -28,7 +29,7 @@ export async function reconcile(context: EngineContext, signal: AbortSignal): Pr
   const workers = Array.from({ length: Math.min(parallel, pods.length) }, async () => {
     for (const pod of pending) {
       try {
-        await reconcilePod(context, pod, signal);
+        await locked(context.lock, pod.id, () => reconcilePod(context, pod, signal), signal);
       } catch (error) {
         signal.throwIfAborted();
         observer.warn(`pod ${pod.id} could not be reconciled: ${messageOf(error)}`, error);
@@ -41,8 +42,7 @@ export async function reconcile(context: EngineContext, signal: AbortSignal): Pr
 }
 
 async function reconcilePod(context: EngineContext, pod: PodRecord, signal: AbortSignal): Promise<void> {
-  const { registry, lock } = context;
-  using _held = await lock.acquire(pod.id, signal);
+  const { registry } = context;
   const containers = registry.all().filter(({ record }) => record.podId === pod.id);
   const sandbox = await findSandbox(context, pod, signal);
   let inUse = false;

@@ -3,6 +3,7 @@ import { EngineError } from '../errors/engine-error.ts';
 import type { EngineContext } from './context.ts';
 import type { Container } from './container.ts';
 import { killAndWait } from './kill.ts';
+import { locked } from './locked.ts';
 import { removeTraces } from './remove-traces.ts';
 import { cancelRestart } from './schedule-restart.ts';
 
@@ -20,8 +21,9 @@ export async function removeContainer(
   container.removing = true; // keeps everybody from starting it
   try {
     await endRun(context, container, nameOrId, options.force);
-    using _held = await context.lock.acquire(container.record.podId);
-    if (context.registry.has(container.id)) await removeTraces(context, container);
+    await locked(context.lock, container.record.podId, async () => {
+      if (context.registry.has(container.id)) await removeTraces(context, container);
+    });
   } finally {
     container.removing = false;
   }
@@ -33,10 +35,10 @@ async function endRun(
   nameOrId: string,
   force: boolean,
 ): Promise<void> {
-  {
-    using _held = await context.lock.acquire(container.record.podId); // a start may be under way
-  }
-  if (!force) checkNotRunning(container, nameOrId);
+  // The lock: a start may be under way.
+  await locked(context.lock, container.record.podId, () => {
+    if (!force) checkNotRunning(container, nameOrId);
+  });
   cancelRestart(container);
   if (container.run === undefined) return;
   context.registry.commit(container, { removal: true });

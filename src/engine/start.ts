@@ -1,12 +1,15 @@
 /** Starts a container: layers held, disk made, a sandbox of its own, its first process in it. All or nothing. */
-import { EngineError, messageOf } from '../errors/engine-error.ts';
+import { EngineError, errorCodeOf, messageOf } from '../errors/engine-error.ts';
 import { StartError } from '../errors/start-error.ts';
 import { randomBytes } from 'node:crypto';
 import type { EngineContext } from './context.ts';
+import type { ImageStore } from './ports/images.ts';
+import type { LayerFile } from './ports/pod-runtime.ts';
 import { exitOf } from './container.ts';
 import type { Container, LiveRun } from './container.ts';
 import { allows } from './container-status.ts';
 import { watchRun } from './finish.ts';
+import { locked } from './locked.ts';
 import { removeTraces } from './remove-traces.ts';
 import { containerStartSpec, sandboxSpec } from './start-specs.ts';
 import { traced } from './traced.ts';
@@ -25,7 +28,22 @@ export async function startContainer(
   signal: AbortSignal,
 ): Promise<boolean> {
   const askedMs = performance.now();
-  using _held = await context.lock.acquire(container.record.podId, signal);
+  const started = await locked(
+    context.lock,
+    container.record.podId,
+    () => startLocked(context, container, who, signal),
+    signal,
+  );
+  if (started) context.observer.span(container.id, 'engine.start', askedMs, performance.now() - askedMs);
+  return started;
+}
+
+async function startLocked(
+  context: EngineContext,
+  container: Container,
+  who: 'user' | 'policy',
+  signal: AbortSignal,
+): Promise<boolean> {
   if (!context.registry.has(container.id))
     throw new EngineError('not_found', `No such container: ${container.id}`);
   if (who === 'policy' && container.record.manuallyStopped) return false;
@@ -54,7 +72,6 @@ export async function startContainer(
     await recordFailure(context, container, error);
     throw error;
   }
-  context.observer.span(container.id, 'engine.start', askedMs, performance.now() - askedMs);
   return true;
 }
 
@@ -70,6 +87,16 @@ function canStart(container: Container, who: 'user' | 'policy'): boolean {
   );
 }
 
+/** An image that was removed by force left its layers to those who held them. */
+function holdLayers(images: ImageStore, { id, record }: Container): readonly LayerFile[] {
+  try {
+    return images.hold(id, record.spec.imageId);
+  } catch (error) {
+    if (errorCodeOf(error) === 'not_found') return record.layers;
+    throw error;
+  }
+}
+
 /** Everything that it made is undone when a step fails, the storing of the result included. */
 async function begin(
   context: EngineContext,
@@ -81,7 +108,7 @@ async function begin(
   const { id } = container;
   const { spec } = container.record;
   const askedMs = performance.now();
-  const layers = images.hold(id, spec.imageId);
+  const layers = holdLayers(images, container);
   await using undo = new AsyncDisposableStack();
   const making = traced(observer, id, 'engine.sandbox', () =>
     runtime.createSandbox(sandboxSpec(sandboxId, spec, runtime.info().defaultVcpus), signal),

@@ -2,6 +2,7 @@
 import type { EngineContext } from './context.ts';
 import type { Container } from './container.ts';
 import { exitsWithin } from './exit-within.ts';
+import { locked } from './locked.ts';
 import { killAndWait, sendSignal } from './kill.ts';
 import { cancelRestart } from './schedule-restart.ts';
 import { parseSignal } from './signals.ts';
@@ -36,24 +37,25 @@ async function stopRun(
   limitMs: number | undefined,
 ): Promise<void> {
   if (await stopRestarting(context, container)) return;
-  let failed = false;
-  const ended = await exitsWithin(container, limitMs, async () => {
+  const ended = await exitsWithin(context, container, limitMs, async () => {
     try {
       await sendSignal(context, container, signal);
     } catch (error) {
-      failed = true;
       context.observer.warn(`cannot send signal ${signal} to container ${container.id}`, error);
       await killAndWait(context, container);
     }
   });
-  if (!ended && !failed) await killAndWait(context, container);
+  if (!ended) await killAndWait(context, container);
+}
+
+function hasRun(container: Container): boolean {
+  return container.run !== undefined;
 }
 
 /** A container between two runs just gets no next one. The lock: the next run may be starting at this moment. */
 async function stopRestarting(context: EngineContext, container: Container): Promise<boolean> {
-  if (container.run !== undefined) return false;
+  if (hasRun(container)) return false;
   context.registry.commit(container, { manuallyStopped: true });
   cancelRestart(container);
-  using _held = await context.lock.acquire(container.record.podId);
-  return container.run === undefined;
+  return await locked(context.lock, container.record.podId, () => !hasRun(container));
 }

@@ -4,6 +4,8 @@ import type { ContainerSpec } from './model/container.ts';
 import type { ContainerResources } from './ports/pod-runtime.ts';
 import { checkResources, checkRestartPolicy } from './check-spec.ts';
 import type { EngineContext } from './context.ts';
+import type { Container } from './container.ts';
+import { locked } from './locked.ts';
 
 export interface ContainerUpdate {
   readonly resources?: ContainerResources;
@@ -17,7 +19,15 @@ export async function updateContainer(
   change: ContainerUpdate,
 ): Promise<void> {
   const container = context.registry.get(nameOrId);
-  using _held = await context.lock.acquire(container.record.podId);
+  await locked(context.lock, container.record.podId, () => updateLocked(context, container, change));
+  context.events.container(container, 'update');
+}
+
+async function updateLocked(
+  context: EngineContext,
+  container: Container,
+  change: ContainerUpdate,
+): Promise<void> {
   const { spec } = container.record;
   if (!context.registry.has(container.id) || container.removing) {
     throw new EngineError(
@@ -48,5 +58,4 @@ export async function updateContainer(
       throw error;
     }
   }
-  context.events.container(container, 'update');
 }

@@ -27,7 +27,10 @@ export class Waiters {
           resolve(exit);
         },
       };
-      if (signal?.aborted) return giveUp();
+      if (signal?.aborted === true) {
+        giveUp();
+        return;
+      }
       this.#waiting.add(waiter);
       signal?.addEventListener('abort', giveUp, { once: true });
     });

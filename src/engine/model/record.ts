@@ -5,7 +5,7 @@
  */
 import type { ContainerSpec, ExecSpec } from './container.ts';
 import type { Json } from './json.ts';
-import type { SandboxOrigin } from '../ports/pod-runtime.ts';
+import type { LayerFile, SandboxOrigin } from '../ports/pod-runtime.ts';
 
 /** The unit of isolation. A container made through the Docker API is a pod of one. */
 export interface PodRecord {
@@ -31,6 +31,8 @@ export interface ContainerRecord {
   readonly restartCount: number;
   /** A user stopped it: `unless-stopped` does not start it again. */
   readonly manuallyStopped: boolean;
+  /** The image's, bottom first, as they were held at creation: they outlive the image. */
+  readonly layers: readonly LayerFile[];
   /** Intent: it is being started, since when. */
   readonly startingSince?: number;
   /** Intent: a user or `--rm` wants it gone. */

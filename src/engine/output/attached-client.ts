@@ -8,15 +8,18 @@ import type { OutputStream } from '../ports/log-store.ts';
 /** More than this and the process has to wait. */
 const queueLimitBytes = 1 << 20;
 
+/** Opens once. */
+type Gate = ReturnType<typeof Promise.withResolvers<undefined>>;
+
 type Write = NonNullable<AttachStreams['write']>;
 
 export class AttachedClient {
   readonly #write: Write;
   readonly #wants: Readonly<Record<OutputStream, boolean>>;
-  readonly #done = Promise.withResolvers<void>();
+  readonly #done = Promise.withResolvers<undefined>();
   #queue: { readonly stream: OutputStream; readonly chunk: Buffer }[] = [];
   #queuedBytes = 0;
-  #room: PromiseWithResolvers<void> | undefined;
+  #room: Gate | undefined;
   #holdsBack = true;
   #paused: boolean;
   #writing = false;
@@ -31,7 +34,7 @@ export class AttachedClient {
   }
 
   /** Resolves when all was delivered after `end`, or when it was closed or the client went away. Never rejects. */
-  get done(): Promise<void> {
+  get done(): Promise<undefined> {
     return this.#done.promise;
   }
 
@@ -40,7 +43,7 @@ export class AttachedClient {
   }
 
   /** A promise when the process has to wait until the client has taken some. */
-  push(stream: OutputStream, chunk: Buffer): Promise<void> | undefined {
+  push(stream: OutputStream, chunk: Buffer): Promise<undefined> | undefined {
     if (this.#closed || !this.#wants[stream] || chunk.length === 0) return undefined;
     this.#queue.push({ stream, chunk });
     this.#queuedBytes += chunk.length;
@@ -68,7 +71,7 @@ export class AttachedClient {
   /** The process has ended: what the guest still holds is bounded, so nobody is made to wait for a slow client. */
   stopHoldingBack(): void {
     this.#holdsBack = false;
-    this.#room?.resolve();
+    this.#room?.resolve(undefined);
     this.#room = undefined;
   }
 
@@ -84,7 +87,7 @@ export class AttachedClient {
     this.#closed = true;
     this.#queue = [];
     this.stopHoldingBack();
-    this.#done.resolve();
+    this.#done.resolve(undefined);
   }
 
   #pump(): void {
@@ -136,7 +139,7 @@ export class AttachedClient {
   #taken(bytes: number): void {
     this.#queuedBytes -= bytes;
     if (this.#room === undefined || this.#queuedBytes > queueLimitBytes / 2) return;
-    this.#room.resolve();
+    this.#room.resolve(undefined);
     this.#room = undefined;
   }
 }

@@ -105,6 +105,11 @@ export class ProcessStreams implements OutputSink {
     return pump;
   }
 
+  /** The daemon goes: that clients are cut off now is not the end of the process's input. */
+  leaveInput(): void {
+    for (const pump of this.#pumps) pump.stop('process ended');
+  }
+
   /**
    * The process has ended. Resolves when all of its output was taken, or when nobody can wait for more of it: a child
    * may keep the streams open.

@@ -131,7 +131,6 @@ export interface ImageStore {
   ): Promise<{ removed: readonly RemovedImage[]; reclaimedBytes: number }>;
   /**
    * The image's layers, bottom first, kept until `release(owner)`, also when the image is removed. Survives restarts.
-   * Asked again for the same owner, it answers the same, even when the image itself is gone by then.
    */
   hold(owner: string, imageId: string): readonly LayerFile[];
   release(owner: string): Promise<void>;

@@ -71,14 +71,14 @@ export function execOf(change: Partial<ExecSpec> = {}): ExecSpec {
 
 /** A lock with a queue: the engine's port wants no more. */
 class FakeLock implements PodLock {
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #tails = new Map<string, Promise<undefined>>();
 
   async acquire(key: string): Promise<Disposable> {
     const before = this.#tails.get(key);
-    const released = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<undefined>();
     this.#tails.set(key, released.promise);
     await before;
-    return { [Symbol.dispose]: () => released.resolve() };
+    return { [Symbol.dispose]: () => released.resolve(undefined) };
   }
 }
 

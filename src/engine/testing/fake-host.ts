@@ -21,7 +21,7 @@ export class FakeProcess {
   readonly handle: number;
   readonly spec: ProcessSpec;
   readonly exited = Promise.withResolvers<FakeEnd>();
-  readonly drained = Promise.withResolvers<void>();
+  readonly drained = Promise.withResolvers<undefined>();
   readonly signals: number[] = [];
   readonly input: Buffer[] = [];
   inputClosed = false;
@@ -107,7 +107,7 @@ export class FakeProcess {
     }
     const lost = this.end !== undefined && 'lost' in this.end;
     const done = this.end !== undefined && !this.keepsStreamsOpen && this.#sink !== undefined;
-    if (done || lost) this.drained.resolve();
+    if (done || lost) this.drained.resolve(undefined);
   }
 }
 
@@ -180,9 +180,9 @@ export class FakeHost {
   }
 }
 
-export function fieldOf(record: Json, key: string): Json {
+export function fieldOf(record: Json, key: string): string | number {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) throw new Error('not a record');
   const value = record[key];
-  if (value === undefined) throw new Error(`the record has no ${key}`);
+  if (typeof value !== 'string' && typeof value !== 'number') throw new Error(`the record has no ${key}`);
   return value;
 }

@@ -26,7 +26,7 @@ export class FakePodRuntime implements PodRuntime {
   readonly failing = new Set<string>();
   readonly calls: string[] = [];
   /** Awaited before the step of this name, to hold it. */
-  readonly gates = new Map<string, Promise<void>>();
+  readonly gates = new Map<string, Promise<unknown>>();
 
   constructor(host: FakeHost, life: Life) {
     this.host = host;

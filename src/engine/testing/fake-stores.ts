@@ -1,6 +1,6 @@
 /** State, logs and disks in memory; they outlive the daemon, as the real ones do. */
 import { EngineError } from '../../errors/engine-error.ts';
-import type { LogEntry, LogQuery } from '../model/log.ts';
+import type { LogEntry } from '../model/log.ts';
 import type { ContainerRecord, PodRecord } from '../model/record.ts';
 import type { DiskStore } from '../ports/disk-store.ts';
 import type { ContainerLog, LogPosition, LogStore, OutputStream } from '../ports/log-store.ts';
@@ -138,7 +138,7 @@ export class FakeLog implements ContainerLog {
     return { file: 0, offset: this.chunks.length };
   }
 
-  async *readLines(_query: LogQuery): AsyncGenerator<readonly LogEntry[]> {
+  async *readLines(): AsyncGenerator<readonly LogEntry[]> {
     await Promise.resolve();
     yield this.chunks.map(({ stream, data }) => ({ stream, data, time: new Date(0), timeNs: 0n }));
   }

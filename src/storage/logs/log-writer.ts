@@ -34,7 +34,7 @@ interface Batch {
   readonly start: number;
   readonly buffers: Buffer[];
   bytes: number;
-  readonly done: PromiseWithResolvers<void>;
+  readonly done: ReturnType<typeof Promise.withResolvers<undefined>>;
 }
 
 export class LogWriter {
@@ -139,7 +139,7 @@ export class LogWriter {
     const fresh = offset >= known ? chunk : chunk.subarray(Number(known - offset));
     if (fresh.length === 0) return Promise.resolve();
     let at = offset >= known ? offset : known;
-    let written = Promise.resolve();
+    let written: Promise<void> = Promise.resolve();
     for (let done = 0; done < fresh.length; done += maxDataBytes) {
       const part = fresh.subarray(done, done + maxDataBytes);
       written = this.#add(stream, at, part);
@@ -157,7 +157,7 @@ export class LogWriter {
     await handle?.open.close();
   }
 
-  #add(kind: RecordKind, offset: bigint, data: Buffer): Promise<void> {
+  #add(kind: RecordKind, offset: bigint, data: Buffer): Promise<undefined> {
     const bytes = data.length + recordOverhead;
     if (this.#file === 0 || this.#position + bytes > this.#options.maxFileBytes) this.#startFile();
     const buffers = encodeRecord({ kind, timeNs: this.#nowNs(), offset, data }, this.#salt);
@@ -172,10 +172,10 @@ export class LogWriter {
     void this.#enqueue([encodeFileHeader(header)], fileHeaderBytes);
   }
 
-  #enqueue(buffers: readonly Buffer[], bytes: number): Promise<void> {
+  #enqueue(buffers: readonly Buffer[], bytes: number): Promise<undefined> {
     let batch = this.#queue.at(-1);
     if (batch?.file !== this.#file) {
-      const done = Promise.withResolvers<void>();
+      const done = Promise.withResolvers<undefined>();
       batch = { file: this.#file, start: this.#position, buffers: [], bytes: 0, done };
       this.#queue.push(batch);
     }
@@ -196,7 +196,7 @@ export class LogWriter {
       } catch (error) {
         await this.#giveUp(batch, error);
       }
-      batch.done.resolve();
+      batch.done.resolve(undefined);
       this.#wake();
     }
     this.#writing = undefined;
@@ -243,7 +243,7 @@ export class LogWriter {
   async #giveUp(batch: Batch, error: unknown): Promise<void> {
     if (!this.#failing) this.#options.onFailure(error);
     this.#failing = true;
-    for (const dropped of this.#queue) dropped.done.resolve();
+    for (const dropped of this.#queue) dropped.done.resolve(undefined);
     this.#queue = [];
     if (this.#flushed.file !== batch.file) {
       // Not even the file's header is there: a next one is begun.
