@@ -116,11 +116,6 @@ export class DaemonClient {
     return { socket: connection.socket, bytes: connection.bytes, contentType };
   }
 
-  /** Opens a connection ahead of its use, so that a later call need not wait for it. */
-  async warm(): Promise<void> {
-    this.#release(await this.#open());
-  }
-
   /** Drops every connection; calls under way fail. */
   close(): void {
     for (const connection of this.#all) connection.destroy();

@@ -59,7 +59,9 @@ class LineParser {
   }
 
   parse(): ParsedLine {
-    for (let word = this.#next(); word !== undefined && !this.#help; word = this.#next()) {
+    while (!this.#help) {
+      const word = this.#next();
+      if (word === undefined) break;
       if (word === '--') this.#takeRest();
       else if (word.startsWith('--')) this.#long(word.slice(2));
       else if (word.length > 1 && word.startsWith('-')) this.#shorts(word.slice(1));
@@ -68,6 +70,7 @@ class LineParser {
         if (this.#options.stopAtFirstArgument) this.#takeRest();
       }
     }
+    this.#takeRest(); // after --help: the verb, when it stood before that
     return { flags: new FlagValues(this.#specs, this.#values), args: this.#args, help: this.#help };
   }
 
