@@ -7,7 +7,7 @@ import type { Vmm } from '../../src/engine/ports/vmm.ts';
 import { MicrovmRuntime } from '../../src/runtime/microvm/microvm-runtime.ts';
 import type { MicrovmRuntimeOptions } from '../../src/runtime/microvm/microvm-runtime.ts';
 import type { RuntimeUnderTest } from '../conformance/pod-runtime.ts';
-import { testGuestImage } from './runtime-guest.ts';
+import { stockGuestImage, testGuestImage } from './runtime-guest.ts';
 import { blankDisk, busyboxLayer } from './runtime-image.ts';
 import { testVmm } from './runtime-vmm.ts';
 
@@ -38,7 +38,7 @@ export async function openRuntime(
     vmm,
     images: {
       current: () => image,
-      custom: () => Promise.reject(new Error('the test has no custom kernel')),
+      custom: (_path, signal) => stockGuestImage(directory, signal),
     },
     templatesDirectory: join(directory, 'templates'),
     stateDirectory: join(directory, 'state'),
