@@ -110,7 +110,7 @@ export interface Engine {
   attach(nameOrId: string, options: AttachOptions, streams: AttachStreams): Attachment;
   resize(nameOrId: string, size: TerminalSize): Promise<void>;
   logs(nameOrId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<LogEntry>;
-  /** As `logs`, many lines at a time: for a gigabyte of them. */
+  /** As `logs`, many lines (1024 at most) at a time: for a gigabyte of them. */
   logBatches(nameOrId: string, query: LogQuery, signal: AbortSignal): AsyncIterable<readonly LogEntry[]>;
   top(nameOrId: string): Promise<readonly TopProcess[]>;
   stats(nameOrId: string): Promise<ContainerStats>;

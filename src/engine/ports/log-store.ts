@@ -27,7 +27,7 @@ export interface ContainerLog {
   append(stream: OutputStream, offset: bigint, chunk: Buffer): Promise<void>;
   /** After everything that was appended so far. */
   position(): LogPosition;
-  /** Lines, as Docker's json-file cuts them, in batches. Following ends with the run. */
+  /** Lines, as Docker's json-file cuts them, in batches of at most 1024. Following ends with the run. */
   readLines(query: LogQuery, signal: AbortSignal): AsyncIterable<readonly LogEntry[]>;
   /** Chunks as they came, from the log's begin to `until`. */
   readChunks(

@@ -8,6 +8,9 @@ import type { TailStart } from './log-tail.ts';
 import { LogWriter } from './log-writer.ts';
 import type { LogWriterOptions } from './log-writer.ts';
 
+/** So many lines at a time: a batch of short ones must not be a burden to who takes it. */
+const batchLines = 1024;
+
 export class FileLog implements ContainerLog {
   readonly #directory: string;
   readonly #writer: LogWriter;
@@ -69,7 +72,7 @@ export class FileLog implements ContainerLog {
         for (const record of records) splitter.push(record, lines);
         const wanted = select(lines.slice(skip), query);
         skip = Math.max(0, skip - lines.length);
-        if (wanted.length > 0) yield wanted;
+        for (let at = 0; at < wanted.length; at += batchLines) yield wanted.slice(at, at + batchLines);
         if (query.untilNs !== undefined && (records.at(-1)?.timeNs ?? 0n) > query.untilNs) return;
       }
       from = end;
