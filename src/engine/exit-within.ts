@@ -16,6 +16,7 @@ export async function exitsWithin(
   act: () => Promise<void>,
 ): Promise<boolean> {
   if (container.run === undefined) return true;
+  if (context.closing.aborted) throw leftAlone(container);
   const giveUp = new AbortController();
   // Registered before anything is done: the exit may come before `act` has returned.
   const exited = container.waiters.add('next-exit', giveUp.signal).then(
@@ -32,12 +33,15 @@ export async function exitsWithin(
   try {
     await act();
     const ended = await exited;
-    if (!ended && context.closing.aborted)
-      throw new EngineError('canceled', `the daemon stops and leaves container ${container.id} as it is`);
+    if (!ended && context.closing.aborted) throw leftAlone(container);
     return ended;
   } finally {
     clearTimeout(timer);
     context.closing.removeEventListener('abort', onClosing);
     giveUp.abort();
   }
+}
+
+function leftAlone(container: Container): EngineError {
+  return new EngineError('canceled', `the daemon stops and leaves container ${container.id} as it is`);
 }

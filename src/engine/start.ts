@@ -1,7 +1,8 @@
 /** Starts a container: layers held, disk made, a sandbox of its own, its first process in it. All or nothing. */
-import { EngineError, errorCodeOf, messageOf } from '../errors/engine-error.ts';
+import { EngineError, messageOf } from '../errors/engine-error.ts';
 import { StartError } from '../errors/start-error.ts';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import type { EngineContext } from './context.ts';
 import type { ImageStore } from './ports/images.ts';
 import type { LayerFile } from './ports/pod-runtime.ts';
@@ -87,14 +88,13 @@ function canStart(container: Container, who: 'user' | 'policy'): boolean {
   );
 }
 
-/** An image that was removed by force left its layers to those who held them. */
-function holdLayers(images: ImageStore, { id, record }: Container): readonly LayerFile[] {
-  try {
-    return images.hold(id, record.spec.imageId);
-  } catch (error) {
-    if (errorCodeOf(error) === 'not_found') return record.layers;
-    throw error;
-  }
+/**
+ * As they were held at creation, also when the image itself was removed by force since. Asking for the hold again costs
+ * the image store a write, so that is done only when they are not where they were: it says what is missing.
+ */
+function heldLayers(images: ImageStore, { id, record }: Container): readonly LayerFile[] {
+  const { layers, spec } = record;
+  return layers.every(({ path }) => existsSync(path)) ? layers : images.hold(id, spec.imageId);
 }
 
 /** Everything that it made is undone when a step fails, the storing of the result included. */
@@ -108,7 +108,7 @@ async function begin(
   const { id } = container;
   const { spec } = container.record;
   const askedMs = performance.now();
-  const layers = holdLayers(images, container);
+  const layers = heldLayers(images, container);
   await using undo = new AsyncDisposableStack();
   const making = traced(observer, id, 'engine.sandbox', () =>
     runtime.createSandbox(sandboxSpec(sandboxId, spec, runtime.info().defaultVcpus), signal),

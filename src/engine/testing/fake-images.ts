@@ -32,6 +32,8 @@ export class FakeImages implements ImageStore {
   readonly #holders: Set<string>;
   readonly #life: Life;
   removed = false;
+  /** Of the one layer: a path that exists. */
+  layerPath = '/';
 
   constructor(world: FakeWorld, life: Life) {
     this.#holders = world.holders;
@@ -45,9 +47,10 @@ export class FakeImages implements ImageStore {
   }
 
   hold(owner: string, imageId: string): readonly LayerFile[] {
-    if (!this.#holders.has(owner)) this.get(imageId);
+    if (this.#holders.has(owner)) throw new EngineError('data_loss', 'a layer is missing');
+    this.get(imageId);
     this.#holders.add(owner);
-    return fakeImage.diffIds.map((digest) => ({ digest, path: `/layers/${digest}` }));
+    return [{ digest: imageId, path: this.layerPath }];
   }
 
   release(owner: string): Promise<void> {
