@@ -29,6 +29,8 @@ export interface HttpTimeouts {
 export const defaultHttpTimeouts: HttpTimeouts = { responseMs: 30_000, idleMs: 60_000 };
 
 const redirectsMax = 10;
+/** A connection that no request uses is closed after this; without it, it stays until the registry tires of it. */
+const unusedConnectionMs = 5000;
 
 export class HttpClient implements Disposable {
   readonly #timeouts: HttpTimeouts;
@@ -39,9 +41,13 @@ export class HttpClient implements Disposable {
   /** `environment` is where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. */
   constructor(environment: NodeJS.ProcessEnv, timeouts: HttpTimeouts) {
     this.#timeouts = timeouts;
-    const proxy = { keepAlive: true, proxyEnv: proxyVariables(environment) };
-    this.#http = new HttpAgent(proxy);
-    this.#https = new HttpsAgent(proxy);
+    const options = {
+      keepAlive: true,
+      timeout: unusedConnectionMs,
+      proxyEnv: proxyVariables(environment),
+    };
+    this.#http = new HttpAgent(options);
+    this.#https = new HttpsAgent(options);
   }
 
   [Symbol.dispose](): void {
