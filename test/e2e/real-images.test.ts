@@ -144,7 +144,7 @@ void test('real images', { timeout: 600_000 }, async (t) => {
     const input =
       "const { createHash } = require('node:crypto'); const net = require('node:net');" +
       'const server = net.createServer((s) => s.end("over tcp")).listen(0, "127.0.0.1", () => {' +
-      ' net.connect(server.address().port).on("data", (d) => { console.log(String(d), createHash("sha1").update("abc").digest("hex")); server.close(); }); });';
+      ' net.connect(server.address().port, "127.0.0.1").on("data", (d) => { console.log(String(d), createHash("sha1").update("abc").digest("hex")); server.close(); }); });';
     assert.equal(
       await dvm.run(['run', '-i', '--rm', reference, 'node', '-'], { input }),
       'over tcp a9993e364706816aba3e25717850c26c9cd0d89d\n',

@@ -36,8 +36,8 @@ void test('terminals', { timeout: 300_000 }, async (t) => {
     await terminal.expect(/# /);
     terminal.type('tty; echo $((6*7))\n');
     await terminal.expect(/\/dev\/pts\/0\r\n42\r\n/);
-    terminal.type('sleep 1000\n');
-    await terminal.expect(/sleep 1000/);
+    terminal.type('sh -c "echo asleep; exec sleep 1000"\n');
+    await terminal.expect(/\nasleep\r\n/);
     terminal.type('\x03');
     await terminal.expect(/# /);
     terminal.type('exit 5\n');
