@@ -10,20 +10,54 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "agent.h"
 
+/* What the agent and the kernel keep of the machine's memory, at least. */
+enum { RESERVE = 24 << 20 };
+
 static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
+
+/*
+ * Containers together may take all of the machine's memory but this much: who fills it (a tmpfs is enough) is stopped by
+ * their group's limit. Without one the kernel would find nobody left to kill but the agent, and panic.
+ */
+static uint64_t memory_for_containers(void)
+{
+	struct sysinfo info;
+	uint64_t total, reserve;
+
+	sysinfo(&info);
+	total = (uint64_t)info.freeram * info.mem_unit; /* what the kernel has left, now that it has what it needs */
+	reserve = total / 20 > RESERVE ? total / 20 : RESERVE;
+	return total > 2 * reserve ? total - reserve : total / 2;
+}
+
+static void hand_down_controllers(int group)
+{
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++)
+		if (!write_file_at(group, "cgroup.subtree_control", controllers[i]))
+			note("this kernel has no cgroup controller %s: %s", controllers[i] + 1, strerror(errno));
+}
 
 void cgroup_begin(struct agent *agent)
 {
-	agent->cgroup_root = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int root = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char limit[24];
+
+	if (root < 0 || mkdirat(root, "containers", 0755) < 0)
+		die("make a cgroup for containers");
+	agent->cgroup_root = openat(root, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (agent->cgroup_root < 0)
-		die("open /sys/fs/cgroup");
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++)
-		if (!write_file_at(agent->cgroup_root, "cgroup.subtree_control", controllers[i]))
-			note("this kernel has no cgroup controller %s: %s", controllers[i] + 1, strerror(errno));
+		die("open the cgroup of containers");
+	hand_down_controllers(root);
+	hand_down_controllers(agent->cgroup_root);
+	snprintf(limit, sizeof(limit), "%" PRIu64, memory_for_containers());
+	if (!write_file_at(agent->cgroup_root, "memory.max", limit))
+		note("limit the memory of containers: %s", strerror(errno));
+	close(root);
 }
 
 __attribute__((format(printf, 4, 5))) static bool set(int group, const char *file, struct fault *f, const char *format, ...)

@@ -1,4 +1,4 @@
-/* Control groups (version 2): one below the root for each container. */
+/* Control groups (version 2): one for each container, in one for all of them. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 
 struct agent;
 
-/* Mounts the hierarchy and gives the children their controllers. */
+/* Makes the group of all containers, with every controller, and less than the machine's memory. */
 void cgroup_begin(struct agent *agent);
 /* A descriptor of a new group's directory; -1 with a fault. */
 int cgroup_make(struct agent *agent, const char *name, const struct wire_resources *resources, struct fault *f);

@@ -91,10 +91,15 @@ static bool look(long pid, int root, struct wire_top_process *p, struct strings 
 	return true;
 }
 
+struct question {
+	struct request *request;
+	pid_t first; /* whose root has the users' names */
+};
+
 /* In a child: writes the reply's payload. */
 static bool list(void *context)
 {
-	const struct container *c = context;
+	const struct question *question = context;
 	struct wire_writer w = { .most = LIMIT_MAX_PAYLOAD };
 	struct strings *strings = calloc(MOST_PROCESSES, sizeof(*strings));
 	struct msg_top_reply top = { { calloc(MOST_PROCESSES, sizeof(*top.processes.items)), 0 } };
@@ -104,7 +109,7 @@ static bool list(void *context)
 
 	if (!strings || !top.processes.items || read_file_at(FD_CONTAINER, "cgroup.procs", pids, sizeof(pids)) < 0)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/root", c->pid);
+	snprintf(path, sizeof(path), "/proc/%d/root", question->first);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (char *at = pids, *end; *at && top.processes.count < MOST_PROCESSES; at = end) {
 		long pid = strtol(at, &end, 10);
@@ -127,7 +132,7 @@ static bool list(void *context)
 
 static void listed(struct agent *agent, struct job *job)
 {
-	struct request *request = job->context;
+	struct request *request = ((struct question *)job->context)->request;
 	struct wire_reader r = { job->collected.data, job->collected.data + job->collected.length, &request->arena };
 	struct msg_top_reply top;
 	struct fault f;
@@ -145,13 +150,14 @@ void statistics_top(struct agent *agent, struct request *request)
 {
 	const struct msg_top *message = request->message;
 	struct container *c = container_find(agent, message->container);
+	struct question *question = arena_alloc(&request->arena, sizeof(*question));
 	struct fault f;
 
 	if (!c || c->cgroup < 0)
 		fault_set(&f, ERROR_CODE_NOT_FOUND, 0, "no container %u", message->container);
 	else if (c->stage != STAGE_RUNNING)
 		fault_set(&f, ERROR_CODE_NOT_RUNNING, 0, "container %s is not running", c->id);
-	else if (job_start(agent, list, listed, request, c->cgroup)) {
+	else if (question && (*question = (struct question){ request, c->pid }, job_start(agent, list, listed, question, c->cgroup))) {
 		request->kept = true;
 		return;
 	} else

@@ -94,6 +94,7 @@ export class GuestClient implements Disposable {
         this.hello = message;
         return;
       case 'data': {
+        if (message.stream === 'stdin') throw new Error('the agent sent stdin');
         const record = this.process(id);
         const length = BigInt(record.output[message.stream].length);
         if (message.offset !== length) throw new Error(`data at ${message.offset}, ${length} were expected`);

@@ -32,6 +32,11 @@ export class Guest implements AsyncDisposable {
     return this.#next++;
   }
 
+  /** The handle given out last. */
+  get lastHandle(): number {
+    return this.#next - 1;
+  }
+
   /** Plugs a layer in; its serial is its name. */
   async layer(name: string, tree: Readonly<Record<string, string>> = files, busybox = true): Promise<void> {
     await this.machine.plug({

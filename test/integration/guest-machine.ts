@@ -86,6 +86,15 @@ export class Workspace implements Disposable {
     return image;
   }
 
+  /** Looks into an ext4 image without mounting it. */
+  debugfs(name: string, command: string): string {
+    const image = join(this.path, `${name}.ext4`);
+    return execFileSync('debugfs', ['-R', command, image], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
@@ -203,7 +212,16 @@ export class GuestMachine implements AsyncDisposable {
     );
   }
 
-  async qmp(...commands: readonly (readonly [name: string, args?: object])[]): Promise<void> {
+  /** Resolves when the guest has seen it go. */
+  async unplug(serial: string): Promise<void> {
+    await this.qmp(['device_del', { id: `d-${serial}` }], 'DEVICE_DELETED', [
+      'blockdev-del',
+      { 'node-name': `n-${serial}` },
+    ]);
+  }
+
+  /** Commands, and names of events to wait for. */
+  async qmp(...steps: readonly (readonly [name: string, args?: object] | string)[]): Promise<void> {
     const socket = await this.#connect(this.#qmpSocket);
     socket.setEncoding('utf8');
     let text = '';
@@ -212,22 +230,34 @@ export class GuestMachine implements AsyncDisposable {
       text += chunk;
       wake();
     });
+    const events: string[] = [];
     const line = async (): Promise<string> => {
       for (;;) {
         const end = text.indexOf('\n');
         if (end >= 0) {
           const one = text.slice(0, end);
           text = text.slice(end + 1);
-          if (!one.includes('"event"')) return one;
-          continue;
+          return one;
         }
         await new Promise<void>((resolve) => (wake = resolve));
       }
     };
-    await line();
-    for (const [execute, args] of [['qmp_capabilities'] as const, ...commands]) {
+    const answered = async (): Promise<string> => {
+      for (;;) {
+        const one = await line();
+        if (!one.includes('"event"')) return one;
+        events.push(one);
+      }
+    };
+    await answered();
+    for (const step of [['qmp_capabilities'] as const, ...steps]) {
+      if (typeof step === 'string') {
+        while (!events.some((event) => event.includes(step))) events.push(await line());
+        continue;
+      }
+      const [execute, args] = step;
       socket.write(`${JSON.stringify({ execute, arguments: args })}\n`);
-      const answer = await line();
+      const answer = await answered();
       if (answer.includes('"error"')) throw new Error(`QMP ${execute}: ${answer}`);
     }
     socket.destroy();

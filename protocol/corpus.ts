@@ -2,15 +2,15 @@
  * Writes messages of every kind, as the TypeScript side encodes them, for the C side to decode and encode again:
  * u16 opcode, u32 length, payload, little endian.
  *
- *   node guest/test/corpus.ts FILE          all in one file
- *   node guest/test/corpus.ts --seeds DIR   one file each, as seeds for the fuzzer (opcode, payload)
+ *   node protocol/corpus.ts FILE          all in one file
+ *   node protocol/corpus.ts --seeds DIR   one file each, as seeds for the fuzzer (opcode, payload)
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { framesFrom, Random, sampleMessage } from '../../protocol/samples.ts';
-import { ByteWriter } from '../../src/guest-protocol/bytes.ts';
-import { encodeAgentMessage, encodeHostMessage, limits } from '../../src/guest-protocol/generated.ts';
-import type { AgentMessage, HostMessage } from '../../src/guest-protocol/generated.ts';
+import { framesFrom, Random, sampleMessage } from './samples.ts';
+import { ByteWriter } from '../src/guest-protocol/bytes.ts';
+import { encodeAgentMessage, encodeHostMessage, limits } from '../src/guest-protocol/generated.ts';
+import type { AgentMessage, HostMessage } from '../src/guest-protocol/generated.ts';
 
 const perKind = 30;
 
