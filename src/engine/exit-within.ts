@@ -16,7 +16,7 @@ export async function exitsWithin(
   act: () => Promise<void>,
 ): Promise<boolean> {
   if (container.run === undefined) return true;
-  if (context.closing.aborted) throw leftAlone(container);
+  if (isClosing(context)) throw leftAlone(container);
   const giveUp = new AbortController();
   // Registered before anything is done: the exit may come before `act` has returned.
   const exited = container.waiters.add('next-exit', giveUp.signal).then(
@@ -33,7 +33,7 @@ export async function exitsWithin(
   try {
     await act();
     const ended = await exited;
-    if (!ended && context.closing.aborted) throw leftAlone(container);
+    if (!ended && isClosing(context)) throw leftAlone(container);
     return ended;
   } finally {
     clearTimeout(timer);
@@ -44,4 +44,8 @@ export async function exitsWithin(
 
 function leftAlone(container: Container): EngineError {
   return new EngineError('canceled', `the daemon stops and leaves container ${container.id} as it is`);
+}
+
+function isClosing(context: EngineContext): boolean {
+  return context.closing.aborted;
 }
