@@ -2,7 +2,7 @@
  * When the daemon starts: what is stored is compared with what is there. Containers that still run are taken up where
  * they were, ends that nobody saw are recorded, half-made things are undone and half-removed ones removed.
  */
-import { messageOf } from '../errors/engine-error.ts';
+import { errorCodeOf, messageOf } from '../errors/engine-error.ts';
 import type { Container, LiveRun } from './container.ts';
 import type { EngineContext } from './context.ts';
 import type { ExecRecord, PodRecord, RunRecord } from './model/record.ts';
@@ -149,7 +149,9 @@ async function takeUp(
   try {
     await run.container.freeze(facts.paused); // the last daemon may have stored the wish and not come to the deed
   } catch (error) {
-    context.observer.warn(`cannot make sure whether container ${container.id} is paused`, error);
+    // One that has ended meanwhile is neither.
+    if (errorCodeOf(error) !== 'failed_precondition')
+      context.observer.warn(`cannot make sure whether container ${container.id} is paused`, error);
   }
   for (const exec of container.record.execs) await takeUpExec(context, container, run, exec, signal);
   watchRun(context, container, run);
