@@ -38,29 +38,27 @@ export async function copySparseFile(from: string, to: string, signal: AbortSign
     await using target = await open(to, 'wx', 0o600);
     const { size } = await source.stat();
     await target.truncate(size);
-    await copyExtents(source, target, dataExtents(source.fd, size), 0, signal);
+    await copyExtents(source, target, dataExtents(source.fd, size), signal);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) await rm(to, { force: true });
     throw error;
   }
 }
 
-/** Copies parts of one file to the same places of another, `shift` bytes further on. */
+/** Copies parts of one file to the same places of another. */
 export async function copyExtents(
   from: FileHandle,
   to: FileHandle,
   extents: Iterable<Extent>,
-  shift: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const extent of extents) await copyExtent(from, to, extent, shift, signal);
+  for (const extent of extents) await copyExtent(from, to, extent, signal);
 }
 
 async function copyExtent(
   from: FileHandle,
   to: FileHandle,
   extent: Extent,
-  shift: number,
   signal: AbortSignal,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(extent.length, 1 << 20));
@@ -69,7 +67,7 @@ async function copyExtent(
     const want = Math.min(buffer.length, extent.length - done);
     const { bytesRead } = await from.read(buffer, 0, want, extent.offset + done);
     if (bytesRead === 0) return; // it has become shorter meanwhile
-    await writeFully(to, buffer.subarray(0, bytesRead), extent.offset + shift + done);
+    await writeFully(to, buffer.subarray(0, bytesRead), extent.offset + done);
     done += bytesRead;
   }
 }

@@ -88,11 +88,12 @@ function memoryOptions(shape: MachineShape, start: MachineStart): readonly strin
 }
 
 function memoryBackend(region: MemoryRegion, start: MachineStart & { readonly memoryPath: string }): Json {
-  const backend = { 'qom-type': 'memory-backend-file', id: region.id, size: region.sizeBytes };
-  const inTemplate = { ...backend, 'mem-path': start.memoryPath, offset: region.offsetBytes };
-  if (start.kind === 'templateSource') return { ...inTemplate, share: true };
+  const { id, sizeBytes: size, offsetBytes: offset } = region;
+  const backend = { 'qom-type': 'memory-backend-file', id, size, offset };
+  if (start.kind === 'templateSource') return { ...backend, 'mem-path': start.memoryPath, share: true };
   // A clone maps the template's file privately and cannot write to it even if it is broken into.
-  if (region.shared) return { ...inTemplate, share: false, readonly: true, rom: 'off' };
+  if (region.shared)
+    return { ...backend, 'mem-path': start.memoryPath, share: false, readonly: true, rom: 'off' };
   return { ...backend, 'mem-path': `/proc/self/fd/${inheritedDescriptors.memory}`, share: true };
 }
 

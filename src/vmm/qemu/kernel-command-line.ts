@@ -14,6 +14,7 @@ export function kernelCommandLine(
     'rcupdate.rcu_expedited=1',
     // The guest's memory is its own: compacting it ahead of time only wakes the host twice a second.
     'sysctl.vm.compaction_proactiveness=0',
+    'swiotlb=noforce', // no device here needs its 64 MiB of bounce buffers
     ...(accelerator === 'tcg' ? emulationParameters(tscKhz) : []),
     ...(kernel.kind === 'trimmed' ? [] : stockParameters),
   ].join(' ');

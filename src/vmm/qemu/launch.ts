@@ -14,7 +14,7 @@ import { DiskPlugs } from './disk-plugs.ts';
 import type { DriverContext } from './driver-context.ts';
 import { machineFiles, makeMachineDirectory, removeMachineDirectory, writeRecord } from './machine-files.ts';
 import type { MachineFiles } from './machine-files.ts';
-import { ownRegion } from './memory-layout.ts';
+import { memoryRegions } from './memory-layout.ts';
 import { makeOwnMemory } from './own-memory.ts';
 import { QemuMachine } from './qemu-machine.ts';
 import { QmpClient } from './qmp-client.ts';
@@ -85,9 +85,8 @@ async function openFiles(
   await using undo = new AsyncDisposableStack();
   if (start.kind !== 'clone') return { descriptors: [], owner: undo.move() };
   const state = undo.use(await open(start.statePath, 'r'));
-  const region = ownRegion(shape);
-  const memory =
-    region === undefined ? undefined : undo.use(await makeOwnMemory(region, start.memoryPath, signal));
+  const own = memoryRegions(shape).filter((region) => !region.shared);
+  const memory = own.length === 0 ? undefined : undo.use(await makeOwnMemory(own, start.memoryPath, signal));
   return { descriptors: [state.fd, ...(memory === undefined ? [] : [memory.fd])], owner: undo.move() };
 }
 

@@ -2,7 +2,7 @@
  * What devices every machine has. A clone must have exactly what its template had, so this is part of a template's
  * identity: whoever changes it, or `command-line.ts`, raises `layoutVersion`.
  */
-export const layoutVersion = 2;
+export const layoutVersion = 3;
 
 /**
  * Prepared disks. The guest has found them before the template is taken; a file is put behind one when it is needed

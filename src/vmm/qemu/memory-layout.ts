@@ -18,29 +18,53 @@ export interface MemoryRegion {
 const mib = 1 << 20;
 /** Our kernel's image and what it allocates first; another's is larger, and brings drivers. */
 const bottomBytes = { trimmed: 48 * mib, stock: 128 * mib, custom: 128 * mib } as const;
-/** Early allocations, the initramfs; and the kernel's table of pages, 64 bytes for each 4 KiB. */
+/** Early allocations and the initramfs. */
 const topBytes = { trimmed: 24 * mib, stock: 64 * mib, custom: 64 * mib } as const;
-const pageTableShare = 64;
-/** A smaller middle is not worth its while. */
-const leastMiddleBytes = 64 * mib;
+/** What grows with memory, at the top as well: the table of pages, 64 bytes for each 4 KiB, and hashes. */
+const tablesShare = 52;
+/** The machine's memory has a gap behind its third GiB, and a kernel allocates from below and above it too. */
+const gap = { atBytes: 3 * 1024 * mib, belowBytes: 16 * mib, aboveBytes: 48 * mib } as const;
+/** A smaller region is not worth its while. */
+const leastOwnBytes = 64 * mib;
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
 
 export function memoryRegions(shape: MachineShape): readonly MemoryRegion[] {
-  const { memoryBytes, kernel } = shape;
-  const bottom = bottomBytes[kernel.kind];
-  const top = roundUp(topBytes[kernel.kind] + memoryBytes / pageTableShare, 2 * mib);
-  const middle = memoryBytes - bottom - top;
-  if (middle < leastMiddleBytes)
-    return [{ id: 'memory0', offsetBytes: 0, sizeBytes: memoryBytes, shared: true }];
+  const regions: MemoryRegion[] = [];
+  const add = (from: number, to: number, shared: boolean) => {
+    if (to > from)
+      regions.push({ id: `memory${regions.length}`, offsetBytes: from, sizeBytes: to - from, shared });
+  };
+  const shared = mergeClose(sharedRanges(shape));
+  for (const [index, range] of shared.entries()) {
+    add(range.from, range.to, true);
+    add(range.to, shared[index + 1]?.from ?? range.to, false);
+  }
+  return regions;
+}
+
+function sharedRanges({ memoryBytes, kernel }: MachineShape): readonly Range[] {
+  const top = roundUp(topBytes[kernel.kind] + memoryBytes / tablesShare, 2 * mib);
+  const around = { from: gap.atBytes - gap.belowBytes, to: gap.atBytes + gap.aboveBytes };
   return [
-    { id: 'memory0', offsetBytes: 0, sizeBytes: bottom, shared: true },
-    { id: 'memory1', offsetBytes: bottom, sizeBytes: middle, shared: false },
-    { id: 'memory2', offsetBytes: bottom + middle, sizeBytes: top, shared: true },
+    { from: 0, to: Math.min(bottomBytes[kernel.kind], memoryBytes) },
+    ...(memoryBytes > gap.atBytes ? [{ from: around.from, to: Math.min(around.to, memoryBytes) }] : []),
+    { from: Math.max(0, memoryBytes - top), to: memoryBytes },
   ];
 }
 
-/** The region that each clone has for itself; undefined when the machine is too small to have one. */
-export function ownRegion(shape: MachineShape): MemoryRegion | undefined {
-  return memoryRegions(shape).find((region) => !region.shared);
+/** One range for those that overlap or have little between them. */
+function mergeClose(ranges: readonly Range[]): readonly Range[] {
+  const merged: Range[] = [];
+  for (const range of ranges) {
+    const last = merged.at(-1);
+    if (last === undefined || range.from - last.to >= leastOwnBytes) merged.push(range);
+    else merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) };
+  }
+  return merged;
 }
 
 function roundUp(value: number, unit: number): number {

@@ -6,19 +6,24 @@ import { ownDescriptor } from '../../system/unix-socket.ts';
 import type { OwnedDescriptor } from '../../system/unix-socket.ts';
 import type { MemoryRegion } from './memory-layout.ts';
 
-/** Makes it and copies what the template has there: next to nothing, or the regions are badly chosen. */
+/**
+ * Makes it, as long as the whole memory, with holes where the template's is mapped. What the template has in these regions
+ * is copied: next to nothing, or the regions are badly chosen.
+ */
 export async function makeOwnMemory(
-  region: MemoryRegion,
+  regions: readonly MemoryRegion[],
   templateMemoryPath: string,
   signal: AbortSignal,
 ): Promise<OwnedDescriptor> {
   const owned = ownDescriptor(memoryFile('dvm-memory'));
   try {
     await using target = await open(`/proc/self/fd/${owned.fd}`, 'r+');
-    await target.truncate(region.sizeBytes);
     await using source = await open(templateMemoryPath, 'r');
-    const extents = dataExtents(source.fd, region.offsetBytes + region.sizeBytes, region.offsetBytes);
-    await copyExtents(source, target, extents, -region.offsetBytes, signal);
+    for (const { offsetBytes, sizeBytes } of regions) {
+      const end = offsetBytes + sizeBytes;
+      await target.truncate(end);
+      await copyExtents(source, target, dataExtents(source.fd, end, offsetBytes), signal);
+    }
     return owned;
   } catch (error) {
     owned[Symbol.dispose]();
