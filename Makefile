@@ -81,7 +81,7 @@ guest-test: guest
 	@$(MAKE) -s -C guest test
 
 unit: bundles
-	@$(NODE) --disable-warning=ExperimentalWarning --test --test-reporter=spec 'src/**/*.test.ts' 'protocol/**/*.test.ts'
+	@$(NODE) --disable-warning=ExperimentalWarning --test --test-reporter=spec 'src/**/*.test.ts' 'protocol/**/*.test.ts' 'bench/**/*.test.ts'
 
 bench: build kernels ## measure; the figures go to build/bench/
 	@$(NODE) bench/main.ts

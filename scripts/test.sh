@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 files=("$@")
 if [ ${#files[@]} -eq 0 ]; then
-  mapfile -t files < <(find protocol scripts src test -name '*.test.ts' -not -path '*/node_modules/*' | LC_ALL=C sort)
+  mapfile -t files < <(find bench protocol scripts src test -name '*.test.ts' -not -path '*/node_modules/*' | LC_ALL=C sort)
 fi
 DVM_KERNEL=$(readlink -f build/guest/trimmed)/vmlinux
 export DVM_KERNEL
