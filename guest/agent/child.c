@@ -173,5 +173,5 @@ void child_main(const struct birth *birth)
 	set_rlimits(spec);
 	drop_privileges(spec, &who);
 	umask(022);
-	execute(spec, &who, birth->first && birth->first->init);
+	execute(spec, &who, birth->first, birth->first && birth->first->init);
 }

@@ -54,6 +54,6 @@ void drop_privileges(const struct wire_process *spec, const struct identity *who
 void set_rlimits(const struct wire_process *spec);
 
 /* execute.c */
-_Noreturn void execute(const struct wire_process *spec, const struct identity *who, bool under_init);
+_Noreturn void execute(const struct wire_process *spec, const struct identity *who, bool first, bool under_init);
 /* Also for the init role: looks the command up, tells FD_ERROR what went wrong. */
-_Noreturn void execute_command(char *const arguments[], char *const environment[]);
+_Noreturn void execute_command(char *const arguments[], char *const environment[], bool first);

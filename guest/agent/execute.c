@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -48,6 +49,29 @@ static _Noreturn void refused(const char *command, const char *path, int number)
 	}
 }
 
+/*
+ * A container's first program comes from a disk that nobody has read yet, and in emulation one large read costs a fraction
+ * of the many small ones that page faults would make. Large programs are left to their faults: most of them is not needed.
+ */
+enum { MOST_READ_AHEAD = 4 << 20 };
+
+static void read_ahead(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= MOST_READ_AHEAD) {
+		uint8_t *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+		/* For a mapping with this advice one fault reads 4 MB, in pages as large as can be had. */
+		if (bytes != MAP_FAILED && madvise(bytes, (size_t)st.st_size, MADV_HUGEPAGE) == 0)
+			(void)*(volatile uint8_t *)bytes;
+	}
+	close(fd);
+}
+
 static bool is_there(const char *path)
 {
 	struct stat st;
@@ -55,10 +79,13 @@ static bool is_there(const char *path)
 	return stat(path, &st) == 0;
 }
 
-static _Noreturn void execute_path(char *const arguments[], char *const environment[])
+static _Noreturn void execute_path(char *const arguments[], char *const environment[], bool first)
 {
 	const char *command = arguments[0];
 	int number;
+
+	if (first)
+		read_ahead(command);
 
 	execve(command, arguments, environment);
 	number = errno;
@@ -69,14 +96,14 @@ static _Noreturn void execute_path(char *const arguments[], char *const environm
 	refused(command, command, number);
 }
 
-void execute_command(char *const arguments[], char *const environment[])
+void execute_command(char *const arguments[], char *const environment[], bool first)
 {
 	const char *command = arguments[0], *path = variable(environment, "PATH");
 	char candidate[PATH_MAX], unusable[PATH_MAX] = "";
 	int number = 0;
 
 	if (strchr(command, '/'))
-		execute_path(arguments, environment);
+		execute_path(arguments, environment, first);
 	if (!path)
 		path = default_path;
 	while (*command) {
@@ -86,6 +113,8 @@ void execute_command(char *const arguments[], char *const environment[])
 		/* An empty entry is the working directory. */
 		if (snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)length, length ? path : "", length ? "/" : "./", command) <
 		    (int)sizeof(candidate)) {
+			if (first)
+				read_ahead(candidate);
 			execve(candidate, arguments, environment);
 			if (errno == EACCES || (errno != ENOTDIR && is_there(candidate))) {
 				/* A directory of that name does not count; a file that cannot be executed does, if no other can. */
@@ -122,7 +151,7 @@ static char **pointers(const char *first, const char **items, uint32_t count, co
 	return result;
 }
 
-void execute(const struct wire_process *spec, const struct identity *who, bool under_init)
+void execute(const struct wire_process *spec, const struct identity *who, bool first, bool under_init)
 {
 	char home[sizeof(who->home) + 8];
 	char **environment = pointers(NULL, spec->env.items, spec->env.count, NULL);
@@ -132,7 +161,7 @@ void execute(const struct wire_process *spec, const struct identity *who, bool u
 	if (!given || !*given)
 		environment = pointers(given ? home : NULL, spec->env.items, spec->env.count, given ? NULL : home);
 	if (!under_init)
-		execute_command(pointers(NULL, spec->args.items, spec->args.count, NULL), environment);
+		execute_command(pointers(NULL, spec->args.items, spec->args.count, NULL), environment, first);
 	fcntl(FD_ERROR, F_SETFD, 0); /* init's child has yet to tell what became of its exec */
 	prctl(PR_SET_NAME, "dvm-init");
 	syscall(SYS_execveat, FD_AGENT, "", pointers("dvm-init", spec->args.items, spec->args.count, NULL), environment,

@@ -50,7 +50,7 @@ void role_init(char *const arguments[], char *const environment[])
 		if (isatty(0))
 			tcsetpgrp(0, getpid());
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		execute_command(arguments, environment);
+		execute_command(arguments, environment, true);
 	}
 	close(FD_ERROR);
 	for (;;) {

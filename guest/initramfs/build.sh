@@ -37,7 +37,7 @@ add() {
   if [ -e "$work/root/modules/$name.ko" ] || built_in "$name"; then return 0; fi
   file=$(file_of "$name")
   if [ -z "$file" ]; then
-    case " $(echo $needed) " in *" $name "*) fail "the kernel in $modules has no module $name" ;; esac
+    case " $needed " in *" $name "*) fail "the kernel in $modules has no module $name" ;; esac
     return 0
   fi
   for dependency in $(modinfo -F depends "$file" | tr , ' '); do add "$dependency"; done
