@@ -248,3 +248,28 @@ test('the terminal’s size is known to the process from its start, and later', 
   await engine.resize(id, { rows: 24, cols: 80 });
   assert.deepEqual(fixture.process(id).size, { rows: 24, cols: 80 });
 });
+
+test('a client that waits for a start is let go when the container is removed', async () => {
+  const { engine } = new EngineFixture();
+  const { id } = await engine.create(specOf());
+  const { done } = engine.attach(id, live, collector().streams);
+  await engine.remove(id, { force: false, volumes: false });
+  await done;
+});
+
+test('a client that comes while the end is being told gets the log and its end', async () => {
+  const fixture = new EngineFixture();
+  const { engine } = fixture;
+  const id = await fixture.run({ cmd: ['echo', 'late'] });
+  const slow = new SlowClient();
+  engine.attach(id, { ...live, logs: true }, slow.streams);
+  while (slow.bytes === 0) await new Promise(setImmediate);
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+  assert.equal(engine.get(id).status, 'running', 'the slow client has not taken everything');
+  const late = collector();
+  const { done } = engine.attach(id, { ...live, logs: true }, late.streams);
+  await done;
+  assert.equal(late.text(), 'late\n');
+  slow.openUp();
+  assert.equal((await engine.wait(id, 'not-running', never).exit).exitCode, 0);
+});

@@ -37,6 +37,9 @@ import { updateContainer } from './update.ts';
 import type { ContainerUpdate } from './update.ts';
 import { waitForContainer } from './wait.ts';
 
+/** What is not done by then when the daemon goes is for the next one to reconcile. */
+const closeLimitMs = 5000;
+
 export class ContainerEngine implements Engine {
   readonly #context: EngineContext;
   readonly #closing = new AbortController();
@@ -76,7 +79,7 @@ export class ContainerEngine implements Engine {
       container.streams.leaveInput();
       for (const exec of container.execs.values()) exec.streams.leaveInput();
     }
-    await this.settled();
+    await this.#context.background.settledWithin(closeLimitMs);
   }
 
   create(spec: ContainerSpec): Promise<ContainerView> {

@@ -49,6 +49,7 @@ export async function startExec(
     throw new EngineError('failed_precondition', `exec command ${execId} has already run`);
   if (exec.state.name !== 'created')
     throw new EngineError('failed_precondition', `exec command ${execId} is already running`);
+  const { run } = liveRun(container);
   exec.state = { name: 'starting' };
   context.events.container(container, `exec_start: ${exec.spec.args.join(' ')}`, { execID: execId });
   const { attachStdout: stdout, attachStderr: stderr } = exec.spec;
@@ -56,7 +57,6 @@ export async function startExec(
     { stdout, stderr, logs: false, stream: true },
     options.detach ? {} : streams,
   );
-  const { run } = liveRun(container);
   const spec = execProcessSpec(container.record.spec, exec.spec, {
     detach: options.detach,
     size: options.size ?? exec.terminalSize,
@@ -86,8 +86,7 @@ export function adoptExec(
   exec.state = { name: 'running', process };
   const others = container.record.execs.filter(({ id }) => id !== exec.id);
   const record = { id: exec.id, spec: exec.spec, pid: process.pid, process: process.record };
-  if (container.run === run || container.run === undefined)
-    context.registry.record(container, { execs: [...others, record] });
+  if (container.run === run) context.registry.record(container, { execs: [...others, record] });
   exec.streams.started(process);
   void process.exited.then((end) => {
     if (context.closing.aborted) return;

@@ -37,12 +37,12 @@ async function finishRun(
   const endedMs = performance.now();
   const { streams } = container;
   await streams.drain(run.container.process.drained);
-  container.streams = container.newStreams();
   await streams.finish();
   await locked(context.lock, container.record.podId, async () => {
     if (context.closing.aborted) return;
     const gone = container.removing || (container.record.spec.autoRemove && !container.restarting);
     container.run = undefined;
+    container.streams = container.newStreams();
     recordExit(context, container, exitRecord(end));
     if (gone && !container.removing) forgetContainer(context, container);
     context.observer.span(container.id, 'engine.exit', endedMs, performance.now() - endedMs);

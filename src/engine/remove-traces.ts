@@ -6,6 +6,10 @@ import type { Container } from './container.ts';
 export function forgetContainer(context: EngineContext, container: Container): void {
   context.registry.remove(container);
   context.events.container(container, 'destroy');
+  // Clients may wait for a start that will not come.
+  context.background.run(`cannot end the attachments of container ${container.id}`, () =>
+    container.streams.finish(),
+  );
   container.waiters.removed(
     container.exit ?? { exitCode: 0, oomKilled: false, error: '', finishedAt: new Date(0) },
   );

@@ -8,11 +8,17 @@ import { EngineError, messageOf } from '../errors/engine-error.ts';
 import type { StateChange, StateStore } from '../engine/ports/state-store.ts';
 import type { ContainerRecord, PodRecord } from '../engine/model/record.ts';
 
+/** After so long without a commit the daemon has nothing better to do. */
+const quietMs = 1000;
+/** Pages of the log, 32 MB: past this it is moved at once, however busy the daemon is. */
+const mostLogPages = 8000;
+
 /** Of the tables and of the records in them. */
 export const schemaVersion = 1;
 
 export class SqliteStateStore implements StateStore, Disposable {
   readonly #database: DatabaseSync;
+  #checkpoint: NodeJS.Timeout | undefined;
   readonly #statements: Readonly<
     Record<'putPod' | 'putContainer' | 'dropPod' | 'dropContainer', StatementSync>
   >;
@@ -44,6 +50,7 @@ export class SqliteStateStore implements StateStore, Disposable {
       this.#database.exec('BEGIN IMMEDIATE');
       this.#apply(change);
       this.#database.exec('COMMIT');
+      this.#checkpointWhenQuiet();
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw commitFailure(error);
@@ -51,7 +58,19 @@ export class SqliteStateStore implements StateStore, Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#checkpoint);
     this.#database.close();
+  }
+
+  /** Moving the log into the database waits for the disk: not in the middle of somebody's `run`. */
+  #checkpointWhenQuiet(): void {
+    if (this.#checkpoint !== undefined) this.#checkpoint.refresh();
+    else this.#checkpoint = setTimeout(() => this.#moveLog(), quietMs).unref();
+  }
+
+  #moveLog(): void {
+    this.#checkpoint = undefined;
+    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
   }
 
   #apply(change: StateChange): void {
@@ -69,6 +88,7 @@ function open(path: string): DatabaseSync {
   try {
     database = new DatabaseSync(path);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000');
+    database.exec(`PRAGMA wal_autocheckpoint = ${mostLogPages}`);
     migrate(database, path);
     return database;
   } catch (error) {
