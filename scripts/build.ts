@@ -15,6 +15,9 @@ await build({
   target: 'node26',
   format: 'esm',
   legalComments: 'none',
+  // The text stays in memory. Names stay as they are, for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
   logLevel: 'warning',
   // Some of what it uses is CommonJS and asks for `require`.
   banner: {

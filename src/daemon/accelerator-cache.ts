@@ -1,7 +1,7 @@
 /** What the probe of KVM found, kept until the host boots again or its /dev/kvm comes or goes. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import { isErrno } from '../system/errno.ts';
 import { probeAccelerator } from '../vmm/qemu/probe-accelerator.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError, messageOf } from '../errors/engine-error.ts';
 import { isErrno } from '../system/errno.ts';
 import { parseMemory } from './memory-size.ts';

@@ -7,6 +7,10 @@ import { dvmVersion } from './version.ts';
 /** A daemon that cannot let go in this time is ended; the next one makes true what it left. */
 const stopTimeoutMs = 10_000;
 
+/** By then the pool has begun to fill. */
+const afterStartMs = 4000;
+const upkeepMs = 120_000;
+
 const exitCodes = { usage: 2, failure: 1, defect: 70 } as const;
 
 async function main(): Promise<void> {
@@ -34,6 +38,7 @@ async function run(config: DaemonConfig): Promise<void> {
     'ready',
   );
   await tellServiceManager('READY=1');
+  await keepSmall();
   await stop.asked;
   logger.info('stopping: the pods run on');
   await tellServiceManager('STOPPING=1');
@@ -57,6 +62,13 @@ function whenAskedToStop(): { readonly signal: AbortSignal; readonly asked: Prom
     });
   }
   return { signal: controller.signal, asked: promise };
+}
+
+/** What was needed for starting, pulling and streaming is given back: the daemon mostly waits. */
+async function keepSmall(): Promise<void> {
+  const { returnFreeMemory } = await import('../system/free-memory.ts');
+  setTimeout(returnFreeMemory, afterStartMs).unref();
+  setInterval(returnFreeMemory, upkeepMs).unref();
 }
 
 async function tellServiceManager(state: string): Promise<void> {

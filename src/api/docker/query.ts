@@ -1,5 +1,5 @@
 /** Docker's ways of writing values into query strings. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../errors/engine-error.ts';
 
 /** True unless it is empty, 0, no, false or none. */

@@ -1,5 +1,5 @@
 /** X-Registry-Auth: base64url of JSON (some clients use the other base64), empty or {} for none. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../errors/engine-error.ts';
 import type { RegistryCredentials } from '../../engine/ports/images.ts';
 import { parseJson } from './query.ts';

@@ -1,5 +1,5 @@
 /** DVM's own API as routes: `/dvm/v1/…`. Fields that it does not know are refused. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FastifyError } from 'fastify';
 import { EngineError, errorCodeOf, messageOf } from '../../errors/engine-error.ts';
 import type { ErrorCode } from '../../errors/engine-error.ts';

@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document of `/dvm/v1`, generated from the schemas that validate the requests. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { operations } from './operations.ts';
 import { errorSchema } from './schemas.ts';
 

@@ -1,5 +1,5 @@
 /** What DVM's own API offers. Routes and OpenAPI document are both made from this table. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../errors/engine-error.ts';
 import { describeIssues } from '../http/zod-provider.ts';
 import { doctorSchema, infoSchema, originSchema, traceSchema } from './schemas.ts';

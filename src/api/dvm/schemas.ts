@@ -2,7 +2,7 @@
  * DVM's own API, `/dvm/v1`: what Docker has no word for. The schemas validate, type and document it: the daemon's
  * OpenAPI document is generated from them. Clients import the types.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const errorSchema = z.strictObject({
   code: z.string().meta({ description: 'invalid_argument, not_found, unavailable, … (stable)' }),

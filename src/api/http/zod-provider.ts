@@ -1,6 +1,6 @@
 /** Lets Fastify's routes declare zod schemas: requests are parsed by them, handlers get the parsed types. */
 import type { FastifySchemaCompiler, FastifyTypeProvider } from 'fastify';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { EngineError } from '../../errors/engine-error.ts';
 
 export interface ZodTypeProvider extends FastifyTypeProvider {

@@ -1,5 +1,5 @@
 /** The fields of POST /containers/create that DVM acts on or shows again. The others are looked at by `refuse-fields.ts`. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Go writes an absent list, map or number as null. */
 function orNull<T extends z.ZodType>(schema: T) {

@@ -1,5 +1,5 @@
 /** A client's terminal or pipes on a container's: attach, resize, wait. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { Attachment, Engine } from '../../../engine/service.ts';
 import type { ZodFastify } from '../../http/api-server.ts';

@@ -1,5 +1,5 @@
 /** Containers: create, look at, start, stop, change, remove. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { Engine } from '../../../engine/service.ts';
 import type { Image, ImageStore } from '../../../engine/ports/images.ts';

@@ -1,5 +1,5 @@
 /** GET /events: one JSON object per line, until the client goes or `until` is reached. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EngineEvent } from '../../../engine/model/container.ts';
 import type { Engine } from '../../../engine/service.ts';
 import type { ZodFastify } from '../../http/api-server.ts';

@@ -1,5 +1,5 @@
 /** Further processes in a container. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import { StartError } from '../../../errors/start-error.ts';
 import type { Attachment, Engine } from '../../../engine/service.ts';

@@ -1,6 +1,6 @@
 /** Images from elsewhere: pull, import, load. */
 import { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { Engine } from '../../../engine/service.ts';
 import type { Image, ImageStore, PullRequest } from '../../../engine/ports/images.ts';

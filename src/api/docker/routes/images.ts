@@ -1,5 +1,5 @@
 /** Images: list, look at, tag, remove. Names hold slashes, so the verb is the last part of the path. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { Engine } from '../../../engine/service.ts';
 import type { Image, ImageFilter, ImageStore } from '../../../engine/ports/images.ts';

@@ -1,6 +1,6 @@
 /** GET /containers/{id}/logs */
 import { setImmediate } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { Engine, LogEntry } from '../../../engine/service.ts';
 import type { ZodFastify } from '../../http/api-server.ts';

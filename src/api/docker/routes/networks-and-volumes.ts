@@ -1,5 +1,5 @@
 /** Until there are networks and volumes: the one network there is, no volume, and nothing that could be made or pruned. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { ZodFastify } from '../../http/api-server.ts';
 import { noneNetworkId } from '../container-view.ts';

@@ -1,6 +1,6 @@
 /** What a container uses, and its processes: stats, top. */
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EngineError } from '../../../errors/engine-error.ts';
 import type { ContainerView } from '../../../engine/model/container.ts';
 import type { ContainerStats } from '../../../engine/ports/pod-runtime.ts';

@@ -1,6 +1,6 @@
 /** The daemon as a whole: ping, version, info, disk usage. */
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Engine } from '../../../engine/service.ts';
 import type { ImageStore } from '../../../engine/ports/images.ts';
 import { EngineError } from '../../../errors/engine-error.ts';
