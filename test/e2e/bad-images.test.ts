@@ -45,7 +45,8 @@ void test('bad images', { timeout: 300_000 }, async (t) => {
       'images left behind',
     );
     assert.equal(await dvm.run(['ps', '-aq']), '', 'containers left behind');
-    await assertNoMoreThan(before, daemon);
+    // A connection to a registry is kept for some seconds; the last check counts those, too.
+    await assertNoMoreThan(before, daemon, { ignore: /descriptors/ });
   }
 
   const good = tarOf([{ name: 'hello', content: 'hello\n' }]);
@@ -211,6 +212,8 @@ void test('bad images', { timeout: 300_000 }, async (t) => {
     await refused(['load'], 1, [/./], load({ layers: [good] }).subarray(0, 1600));
     await refused(['load'], 1, [/manifest\.json|index\.json/], tarOf([{ name: 'a', content: 'b' }]));
   });
+
+  await assertNoMoreThan(before, daemon);
 });
 
 async function busyboxEntry(): Promise<TarEntry> {

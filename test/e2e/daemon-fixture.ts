@@ -21,6 +21,8 @@ export interface DaemonOptions {
   /** Further flags of dvmd. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A shell command that is run first, in a mount namespace of the daemon's own; $1 is the test's directory. */
+  readonly mount?: string;
 }
 
 /** Starts a daemon; `await using` removes its containers, stops it, and fails when anything is left. */
@@ -78,7 +80,13 @@ export class TestDaemon implements AsyncDisposable {
       ...(guest === undefined ? [] : ['--guest-dir', guest]),
       ...(this.#options.args ?? []),
     ];
-    const child = spawn(dvmdPath, args, {
+    const { mount } = this.#options;
+    const inNamespace = ['-c', `set -e; ${mount ?? ''}; shift; exec "$@"`, 'sh', this.directory, dvmdPath];
+    const [program, before] =
+      mount === undefined
+        ? [dvmdPath, []]
+        : ['unshare', ['--mount', '--propagation', 'private', 'sh', ...inNamespace]];
+    const child = spawn(program, [...before, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...this.#options.env },
     });

@@ -51,13 +51,13 @@ async function count(daemon: TestDaemon): Promise<Footprint> {
 export async function assertNoMoreThan(
   before: Footprint,
   daemon: TestDaemon,
-  timeoutMs = 30_000,
+  options: { readonly ignore?: RegExp; readonly timeoutMs?: number } = {},
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = performance.now() + (options.timeoutMs ?? 30_000);
   for (;;) {
     const now = await footprint(daemon);
     const more = Object.entries(now)
-      .filter(([key, value]) => value > (before[key] ?? 0))
+      .filter(([key, value]) => value > (before[key] ?? 0) && options.ignore?.test(key) !== true)
       .map(([key, value]) => `${key}: ${before[key] ?? 0} before, ${value} now`);
     if (more.length === 0) return;
     assert.ok(performance.now() < deadline, `left behind:\n${more.join('\n')}`);
