@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { AgentConnection } from '../../agent/agent-connection.ts';
 import type { Machine } from '../../engine/ports/vmm.ts';
 import { EngineError, errorCodeOf, messageOf } from '../../errors/engine-error.ts';
@@ -9,6 +10,9 @@ export interface ConnectOptions {
   readonly fresh: boolean;
   readonly timeoutMs: number;
 }
+
+/** How long a VMM's end may come after its channel's: then the VMM's words say why, and not "connection reset". */
+const exitAfterChannelMs = 1000;
 
 /**
  * Waits until a machine's agent answers. Rejects with `unavailable` when the VMM ends before, `deadline_exceeded` when the
@@ -38,6 +42,7 @@ export async function connectGuest(
         cause: error,
       });
     }
+    if (errorCodeOf(error) === 'unavailable') await Promise.race([died, delay(exitAfterChannelMs)]);
     throw error;
   } finally {
     died.catch(() => undefined); // told through the race

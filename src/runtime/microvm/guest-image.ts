@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { EngineError, messageOf } from '../../errors/engine-error.ts';
 import type { GuestKernel } from '../../engine/ports/vmm.ts';
+import { isErrno } from '../../system/errno.ts';
 
 export interface GuestImage {
   readonly kernel: GuestKernel;
@@ -90,6 +91,9 @@ function notAKernel(path: string, why: string): EngineError {
   return new EngineError('invalid_argument', `${path} is not a Linux kernel for this machine: ${why}`);
 }
 
+/** Docker's client takes "no such file" for a command that is not in the image, and exits with 127. */
 function unreadable(path: string, error: unknown): EngineError {
+  if (isErrno(error, 'ENOENT', 'ENOTDIR'))
+    return new EngineError('not_found', `there is no kernel or initramfs ${path}`, { cause: error });
   return new EngineError('not_found', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
 }

@@ -1,7 +1,7 @@
 /** Which QEMU is installed. */
 import { existsSync } from 'node:fs';
 import type { Accelerator } from '../../engine/ports/vmm.ts';
-import { EngineError } from '../../errors/engine-error.ts';
+import { EngineError, errorCodeOf } from '../../errors/engine-error.ts';
 import { runCommand } from '../../system/run-command.ts';
 
 export const qemuProgram = '/usr/bin/qemu-system-x86_64';
@@ -21,7 +21,12 @@ export function programFor(accelerator: Accelerator): string {
 
 /** "10.0.2". Throws `not_found` when there is no such program, `failed_precondition` when it says something else. */
 export async function qemuVersion(program: string, signal: AbortSignal): Promise<string> {
-  const { stdout } = await runCommand(program, ['--version'], { signal, timeoutMs: 10_000 });
+  const { stdout } = await runCommand(program, ['--version'], { signal, timeoutMs: 10_000 }).catch(
+    (error: unknown) => {
+      if (errorCodeOf(error) !== 'not_found') throw error;
+      throw new EngineError('not_found', `there is no ${program}: ${installAdvice}`, { cause: error });
+    },
+  );
   const version = /^QEMU emulator version (\d+\.\d+\.\d+)/.exec(stdout.toString())?.[1];
   if (version !== undefined) return version;
   throw new EngineError(
