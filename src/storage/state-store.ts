@@ -70,7 +70,11 @@ export class SqliteStateStore implements StateStore, Disposable {
 
   #moveLog(): void {
     this.#checkpoint = undefined;
-    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // The facts are safe where they are; a disk that fails is told of by the next commit.
+    }
   }
 
   #apply(change: StateChange): void {
