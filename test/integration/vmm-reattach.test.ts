@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { Json } from '../../src/engine/model/json.ts';
 import type { MachineSpec, MachineTemplate } from '../../src/engine/ports/vmm.ts';
 import { Cgroup } from '../../src/system/cgroup.ts';
+import { connectToUnixSocket } from '../../src/system/unix-socket.ts';
 import { readProcessStat } from '../../src/system/process-identity.ts';
+import { asRecord, QmpClient } from '../../src/vmm/qemu/qmp-client.ts';
 import { connect, VmmHost, whyNot } from './vmm-host.ts';
 
 const skip = await whyNot();
@@ -71,6 +74,26 @@ test('a machine that ended meanwhile is cleared away', { skip }, async () => {
   await untilGone(record.pid);
   assert.equal(await host.vmm.reattach(record, signal), undefined);
   await assert.rejects(host.vmm.reattach({ version: 99 }, signal), /not the record/);
+});
+
+test('a guest that powered off while no daemon was there is cleared away', { skip }, async () => {
+  const signal = AbortSignal.timeout(120_000);
+  await using host = await VmmHost.open();
+  const template = await host.makeTemplate(signal);
+  const disk = join(host.directory, 'disk');
+  await writeFile(disk, 'x'.padEnd(8192));
+  const spec = host.spec();
+  const { record } = await leave(host, template, spec, disk);
+  const directory = join(host.options.stateDirectory, 'machines', spec.id);
+  const channel = connectToUnixSocket(join(directory, 'channel.sock')).socket;
+  channel.write('off\n');
+  const qmp = new QmpClient(connectToUnixSocket(join(directory, 'qmp.sock')));
+  await qmp.negotiate(signal);
+  while (asRecord(await qmp.execute('query-status', {}, signal))?.['status'] !== 'shutdown') await delay(20);
+  qmp.close();
+  channel.destroy();
+  assert.equal(isRunning(record.pid), true, 'QEMU waits for somebody to know');
+  assert.equal(await host.vmm.reattach(record, signal), undefined);
 });
 
 test('a process that has the pid of a machine that is gone is left alone', { skip }, async () => {
