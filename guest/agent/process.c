@@ -160,7 +160,10 @@ bool process_start(struct agent *agent, struct process *p, const struct wire_pro
 	}
 	close(status[1]);
 	if (p->pid < 0) {
-		fault_set(f, errno == EAGAIN ? ERROR_CODE_NO_SPACE : ERROR_CODE_INTERNAL, errno, "start a process in container %s", c->id);
+		if (errno == ENOMEM && pid_ns >= 0) /* what a PID namespace says whose first process has just gone */
+			fault_set(f, ERROR_CODE_NOT_RUNNING, 0, "container %s has just ended", c->id);
+		else
+			fault_set(f, errno == EAGAIN ? ERROR_CODE_NO_SPACE : ERROR_CODE_INTERNAL, errno, "start a process in container %s", c->id);
 		close(status[0]);
 		goto out;
 	}

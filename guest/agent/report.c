@@ -43,7 +43,7 @@ void note(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	log_line('4', format, arguments, 0);
+	log_line('3', format, arguments, 0); /* an error: shown on a quiet console as well */
 	va_end(arguments);
 }
 

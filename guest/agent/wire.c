@@ -95,9 +95,20 @@ bool wire_get_bool(struct wire_reader *r, bool *v)
 	return true;
 }
 
-bool wire_get_bytes(struct wire_reader *r, struct bytes *v)
+static bool get_view(struct wire_reader *r, struct bytes *v)
 {
 	return wire_get_u32(r, &v->length) && take(r, v->length, &v->data);
+}
+
+bool wire_get_bytes(struct wire_reader *r, struct bytes *v)
+{
+	uint8_t *copy;
+
+	if (!get_view(r, v) || !(copy = arena_alloc(r->arena, v->length)))
+		return false;
+	memcpy(copy, v->data, v->length);
+	v->data = copy;
+	return true;
 }
 
 bool wire_get_rest(struct wire_reader *r, struct bytes *v, uint32_t most)
@@ -115,7 +126,7 @@ bool wire_get_string(struct wire_reader *r, const char **v)
 	struct bytes raw;
 	char *copy;
 
-	if (!wire_get_bytes(r, &raw) || memchr(raw.data, 0, raw.length))
+	if (!get_view(r, &raw) || memchr(raw.data, 0, raw.length))
 		return false;
 	copy = arena_alloc(r->arena, (size_t)raw.length + 1);
 	if (!copy)

@@ -29,10 +29,10 @@ bool wire_get_u64(struct wire_reader *r, uint64_t *v);
 bool wire_get_i32(struct wire_reader *r, int32_t *v);
 bool wire_get_i64(struct wire_reader *r, int64_t *v);
 bool wire_get_bool(struct wire_reader *r, bool *v);
-/* A copy in the arena, with a NUL behind it. */
+/* Copies in the arena, a string's with a NUL behind it: a request may outlive what it was read from. */
 bool wire_get_string(struct wire_reader *r, const char **v);
-/* Views into what is read. */
 bool wire_get_bytes(struct wire_reader *r, struct bytes *v);
+/* A view into what is read. */
 bool wire_get_rest(struct wire_reader *r, struct bytes *v, uint32_t most);
 /* Room for the items of a list, zeroed, never NULL for an empty one; NULL when it cannot be as long as it says. */
 void *wire_get_list(struct wire_reader *r, uint32_t *count, size_t smallest_on_wire, size_t item_size);

@@ -1,5 +1,6 @@
 /** What a container finds around it, and what it cannot reach: the agent in a microVM, without the daemon. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { containerSpec, GuestError, processSpec } from './guest-client.ts';
 import { files, type Guest, startGuest } from './guest-fixture.ts';
@@ -313,6 +314,39 @@ describe('a container', () => {
     assert.equal((await refusal(guest.client.request({ type: 'top', container: 99_999 }))).code, 'notFound');
     await guest.remove(container, process);
     await guest.client.request({ type: 'deleteContainer', container });
+  });
+
+  it('waits for a disk that is plugged in late, and forgets nothing meanwhile', async () => {
+    const image = guest.workspace.erofs('late', { 'etc/late': 'here\n' }, false);
+    const content = Buffer.alloc(50_000, 'abcdefghi\n');
+    const started = guest.start(
+      ['sh', '-c', 'cat /etc/late; sha256sum < /big'],
+      {},
+      {
+        layers: [{ serial: 'late' }, { serial: 'busybox' }],
+        files: [{ path: '/big', mode: 0o644, uid: 0, gid: 0, overlaid: true, content }],
+      },
+    );
+    // Traffic in between uses the memory that the request was read into.
+    for (let i = 0; i < 5; i++) {
+      const noise = {
+        path: '/noise',
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        overlaid: true,
+        content: Buffer.alloc(60_000, 'z'),
+      };
+      await guest.run('true', {}, { files: [noise] });
+    }
+    await guest.machine.plug({ serial: 'late', path: image, readonly: true });
+    const { container, process } = await started;
+    const { output } = await guest.client.drained(process);
+    assert.equal(
+      output.stdout.toString(),
+      `here\n${createHash('sha256').update(content).digest('hex')}  -\n`,
+    );
+    await guest.remove(container, process);
   });
 
   it('names the disk that does not come', async () => {
