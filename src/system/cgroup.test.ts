@@ -61,12 +61,23 @@ test(
     await group.remove();
     await group.remove();
     assert.deepEqual(await listCgroups(here), []);
-    for (const directory of Object.values(here.directories)) {
-      if (existsSync(directory))
-        await new Cgroup(
-          { version: here.version, directories: { memory: join(directory, '..') } },
-          `dvm-test-${process.pid}`,
-        ).remove();
-    }
+    for (const directory of Object.values(here.directories))
+      assert.equal(existsSync(directory), false, directory);
+  },
+);
+
+test(
+  'groups come and go at the same time',
+  { skip: here === undefined && 'needs root and cgroups' },
+  async () => {
+    assert.ok(here);
+    const parent = here;
+    const rounds = Array.from({ length: 40 }, async (_, index) => {
+      const group = new Cgroup(parent, `group${index}`);
+      await group.create({ memoryMaxBytes: 64 << 20, pidsMax: 7 });
+      await group.remove();
+    });
+    await Promise.all(rounds);
+    assert.deepEqual(await listCgroups(parent), []);
   },
 );

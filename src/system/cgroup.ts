@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, messageOf } from '../errors/engine-error.ts';
 import { isErrno } from './errno.ts';
@@ -67,16 +67,25 @@ export class Cgroup {
 
   /** Makes the group with its limits. Half of it is removed again when that fails. */
   async create(limits: CgroupLimits): Promise<void> {
-    try {
-      if (this.#parent.version === 2) await enableControllers(this.#parent);
-      await Promise.all(this.directories.map((directory) => mkdir(directory, { recursive: true })));
-      await Promise.all(limitFiles(this.#parent.version, limits).map((file) => this.#write(file)));
-    } catch (error) {
-      await this.remove();
-      throw new EngineError('unavailable', `cannot make control group ${this.#name}: ${messageOf(error)}`, {
-        cause: error,
-      });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#make(limits);
+        return;
+      } catch (error) {
+        await this.remove();
+        // Another group's removal may have taken the parent away in between.
+        if (isErrno(error, 'ENOENT') && attempt < 5) continue;
+        throw new EngineError('unavailable', `cannot make control group ${this.#name}: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
     }
+  }
+
+  async #make(limits: CgroupLimits): Promise<void> {
+    if (this.#parent.version === 2) await enableControllers(this.#parent);
+    await Promise.all(this.directories.map((directory) => mkdir(directory, { recursive: true })));
+    await Promise.all(limitFiles(this.#parent.version, limits).map((file) => this.#write(file)));
   }
 
   async add(pid: number): Promise<void> {
@@ -93,9 +102,17 @@ export class Cgroup {
     return [...new Set(lists.flatMap((list) => list.split('\n').filter(Boolean)))].map(Number);
   }
 
-  /** Removes the group. Its processes must have been killed; those that are still ending are waited for, 5 s. */
+  /**
+   * Removes the group, and the parent with the last one. Its processes must have been killed; those that are still
+   * ending are waited for, 5 s.
+   */
   async remove(): Promise<void> {
-    await Promise.all(this.directories.map(removeGroup));
+    await Promise.all(
+      this.directories.map(async (directory) => {
+        await removeGroup(directory);
+        await removeIfEmpty(dirname(directory));
+      }),
+    );
   }
 
   async #write(file: LimitFile): Promise<void> {
@@ -173,6 +190,14 @@ async function removeGroup(directory: string): Promise<void> {
       if (!isErrno(error, 'EBUSY') || Date.now() > deadline) throw error;
     }
     await delay(5); // the kernel takes a killed process out of its group a moment after it can be waited for
+  }
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
   }
 }
 

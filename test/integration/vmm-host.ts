@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Machine, MachineShape, MachineSpec, MachineTemplate } from '../../src/engine/ports/vmm.ts';
@@ -86,9 +86,11 @@ export class VmmHost implements AsyncDisposable {
   /** Fails when a process, a directory, a control group or a descriptor is left; then removes what is the test's own. */
   async [Symbol.asyncDispose](): Promise<void> {
     const machines = await readdir(join(this.options.stateDirectory, 'machines'));
-    const groups = await listCgroups(this.cgroups);
+    const groups = [
+      ...(await listCgroups(this.cgroups)),
+      ...Object.values(this.cgroups.directories).filter(existsSync),
+    ];
     const processes = await processesOf(this.directory);
-    for (const directory of new Set(Object.values(this.cgroups.directories))) await removeIfThere(directory);
     await rm(this.directory, { recursive: true });
     assert.deepEqual(
       { machines, groups, processes },
@@ -116,10 +118,6 @@ function readIfThere(path: string): string {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return '';
     throw error;
   }
-}
-
-async function removeIfThere(directory: string): Promise<void> {
-  if (existsSync(directory)) await rmdir(directory);
 }
 
 function openDescriptors(): number {
