@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -114,25 +114,29 @@ void test('a kernel that is none: refused by its name', async () => {
   }
 });
 
-void test(
-  'a full disk: the pull fails, leaves nothing, and the daemon goes on',
-  { timeout: 200_000 },
-  async () => {
-    await using registry = await startRegistry();
-    const reference = await registry.push(await testImage('debian'), 'tests/debian:1');
-    await using daemon = await startDaemon({
-      mount: 'mkdir -p $1/data && mount -t tmpfs -o size=192m tmpfs $1/data',
-      args: ['--pool-size', '0'],
-    });
-    const dvm = new DvmCommand(daemon.socket);
-    await loadBusybox(dvm);
-    const { code, stderr } = await dvm.try(['pull', reference]);
-    assert.equal(code, 1);
-    assert.match(stderr, /no space|full|disk/i);
-    assert.equal((await dvm.run(['images', '-q'])).trim().split('\n').length, 1);
-    await dvm.run(['run', '--rm', 'busybox', 'true']);
-  },
-);
+void test('a full disk: a pull fails and leaves nothing', { timeout: 200_000 }, async () => {
+  await using registry = await startRegistry();
+  const reference = await registry.push(await testImage('debian'), 'tests/debian:1');
+  await using daemon = await startDaemon({
+    mount: 'mkdir -p $1/data && mount -t tmpfs -o size=512m tmpfs $1/data',
+    args: ['--pool-size', '0'],
+  });
+  const dvm = new DvmCommand(daemon.socket);
+  await loadBusybox(dvm);
+  await dvm.run(['run', '--rm', 'busybox', 'true']);
+  // The disk is in the daemon's mount namespace.
+  const data = join(`/proc/${daemon.pid}/root`, daemon.dataDirectory);
+  const { bavail, bsize } = await statfs(data);
+  await writeFile(join(data, 'filler'), Buffer.alloc(bavail * bsize - (24 << 20)));
+
+  const { code, stderr } = await dvm.try(['pull', reference]);
+  assert.equal(code, 1);
+  assert.match(stderr, /no space|full/i);
+  assert.equal((await dvm.run(['images', '-q'])).trim().split('\n').length, 1);
+  await dvm.run(['run', '--rm', 'busybox', 'true']);
+  await rm(join(data, 'filler'));
+  await dvm.run(['pull', reference]);
+});
 
 void test('directories: a second daemon, a newer version, a stale socket, something that is no socket', async (t) => {
   await using daemon = await startDaemon({ args: ['--pool-size', '0'] });
