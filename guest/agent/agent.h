@@ -1,5 +1,7 @@
 /* The context of everything: one per machine, passed along, never global. */
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "channel.h"
@@ -8,6 +10,14 @@
 
 /* Descriptors a child finds at fixed places between fork and exec; the agent's own are all above FD_FREE. */
 enum { FD_ERROR = 3, FD_CONTAINER = 4, FD_DEVPTS = 5, FD_AGENT = 6, FD_CGROUP = 7, FD_FILTER = 8, FD_FREE = 16 };
+
+/* How output comes in: see streams_gather. */
+struct flow {
+	uint64_t last_ns;
+	size_t read;   /* bytes since the last flush */
+	size_t streak; /* bytes without a pause */
+	bool gathering;
+};
 
 struct agent {
 	int epoll_fd;
@@ -19,6 +29,7 @@ struct agent {
 	struct container *containers;
 	struct process *processes;
 	struct process *next_served; /* whose stream gives the next data frame */
+	struct flow flow;
 	struct job *jobs;
 	pid_t pod_init; /* PID 1 of the PID namespace that containers share; 0 = none yet */
 	int own_pid_ns;

@@ -45,6 +45,8 @@ int agent_deadline_ms(struct agent *agent)
 	uint64_t deadline = containers_deadline(agent), now_ns;
 	struct timespec now;
 
+	if (agent->flow.gathering) /* something has been read and not sent */
+		return 0;
 	if (deadline == 0)
 		return -1;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -56,6 +58,8 @@ void agent_after_events(struct agent *agent)
 {
 	if (containers_deadline(agent))
 		containers_try(agent);
+	if (streams_gather(agent))
+		return;
 	channel_flush(agent);
 	channel_catch_up(agent);
 }

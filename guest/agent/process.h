@@ -19,7 +19,7 @@ struct output {
 	struct ring ring; /* what is not acknowledged yet */
 	uint64_t sent, limit;
 	bool exists; /* a terminal has no stderr, a discarded output nothing: silent for ever */
-	bool readable, ended, close_told;
+	bool readable, ended, close_told, enlarged;
 	bool paused; /* after a sync, until the host says where to go on */
 };
 
@@ -72,6 +72,12 @@ struct stdio {
 bool streams_open(struct agent *agent, struct process *p, const struct wire_process *spec, struct stdio *stdio,
 		  struct fault *f);
 void streams_free(struct agent *agent, struct process *p);
+
+/*
+ * Whether to wait with sending until writers have written more: true once, after little was read of what has been coming
+ * without a pause. It lets them run first.
+ */
+bool streams_gather(struct agent *agent);
 
 /* A piece of a stream that may be sent now. */
 struct chunk {

@@ -1,14 +1,22 @@
 /* stdin, stdout and stderr of a process, or its terminal: between the kernel's buffers and the channel's window. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "container.h"
 #include "process.h"
+
+enum {
+	FLOOD = 64 << 10,   /* bytes without a pause of PAUSE_NS */
+	PAUSE_NS = 5000000,
+	ENOUGH = 32 << 10,  /* bytes that are worth a write of their own */
+};
 
 /* --- output */
 
@@ -21,6 +29,42 @@ static void output_tell_end(struct agent *agent, struct output *o)
 		return;
 	o->close_told = true;
 	channel_send(agent, OP_CLOSED, o->process->handle, &closed);
+}
+
+/* A stream of some length gets a pipe that holds more: fewer switches between writer and agent. */
+static void enlarge(struct output *o)
+{
+	if (o->enlarged || o->ring.end < FLOOD || o->process->tty)
+		return;
+	o->enlarged = true;
+	fcntl(o->source.fd, F_SETPIPE_SZ, LIMIT_STREAM_WINDOW);
+}
+
+/*
+ * The kernel wakes the agent for a writer's first bytes, and the agent would send them, a few at a time, for ever. So in
+ * a flood it steps aside once before it sends: the writer fills its pipe meanwhile. Not for a few bytes that come
+ * now and then: they are somebody's prompt.
+ */
+bool streams_gather(struct agent *agent)
+{
+	struct flow *flow = &agent->flow;
+	struct timespec now;
+	uint64_t now_ns;
+
+	if (flow->read == 0 || flow->gathering) {
+		flow->gathering = false;
+		flow->read = 0;
+		return false;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	flow->streak = now_ns - flow->last_ns < PAUSE_NS ? flow->streak + flow->read : flow->read;
+	flow->last_ns = now_ns;
+	flow->gathering = flow->streak > FLOOD && flow->read < ENOUGH;
+	flow->read = 0;
+	if (flow->gathering)
+		sched_yield();
+	return flow->gathering;
 }
 
 /* Takes what the process has written, as far as there is room. What does not fit stays in the pipe and blocks it. */
@@ -36,6 +80,7 @@ static void output_fill(struct agent *agent, struct output *o)
 		n = readv(o->source.fd, space, count);
 		if (n > 0) {
 			o->ring.end += (uint64_t)n;
+			agent->flow.read += (size_t)n;
 			if (!o->exists) { /* a terminal nobody reads: drained, so that its writers go on */
 				o->sent = o->ring.end;
 				ring_forget(&o->ring, o->ring.end);
@@ -45,8 +90,10 @@ static void output_fill(struct agent *agent, struct output *o)
 		if (n < 0 && errno == EINTR)
 			continue;
 		o->readable = false;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			enlarge(o);
 			return;
+		}
 		/* 0: every writer has closed its end; EIO: every opener of the terminal has. */
 		o->ended = true;
 		source_close(agent, &o->source);
