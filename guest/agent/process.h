@@ -63,7 +63,7 @@ bool process_start(struct agent *agent, struct process *p, const struct wire_pro
 void processes_reap(struct agent *agent);
 void process_resize(struct process *p, uint16_t rows, uint16_t cols);
 
-/* --- streams.c */
+/* --- stdio.c */
 
 /* Ends of pipes, or a terminal, that the child gets as its 0, 1, 2. */
 struct stdio {
@@ -72,6 +72,11 @@ struct stdio {
 bool streams_open(struct agent *agent, struct process *p, const struct wire_process *spec, struct stdio *stdio,
 		  struct fault *f);
 void streams_free(struct agent *agent, struct process *p);
+
+/* --- streams.c */
+
+void output_ready(struct agent *agent, struct source *source, uint32_t events);
+void input_ready(struct agent *agent, struct source *source, uint32_t events);
 
 /*
  * Whether to wait with sending until writers have written more: true once, after little was read of what has been coming
