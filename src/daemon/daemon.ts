@@ -23,6 +23,7 @@ import { readOperatingSystem, readResolvConf } from './host-facts.ts';
 import { instanceOf } from './instance.ts';
 import { prepareRehearsal } from './rehearsal.ts';
 import { serve } from './serve.ts';
+import { makeRoomForSocket } from './socket.ts';
 import { TraceRecorder } from './trace-recorder.ts';
 import { dvmVersion } from './version.ts';
 
@@ -36,6 +37,7 @@ export async function startDaemon(
   const { dataDirectory, stateDirectory } = config;
   await using undo = new AsyncDisposableStack();
   undo.use(claimDirectories({ data: dataDirectory, state: stateDirectory }));
+  await makeRoomForSocket(config.socketPath);
 
   const traces = new TraceRecorder();
   const observer: EngineObserver = {

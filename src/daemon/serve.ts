@@ -6,7 +6,7 @@ import type { DockerApiBackend } from '../api/docker/docker-api.ts';
 import { registerDvmApi } from '../api/dvm/dvm-api.ts';
 import type { DvmBackend } from '../api/dvm/operations.ts';
 import { createApiServer } from '../api/http/api-server.ts';
-import { makeRoomForSocket, permitSocket } from './socket.ts';
+import { permitSocket } from './socket.ts';
 import { dvmVersion } from './version.ts';
 
 export interface ServeOptions {
@@ -17,13 +17,12 @@ export interface ServeOptions {
   readonly dvm: DvmBackend;
 }
 
-/** Resolves when clients can connect. Disposing it ends their connections and removes the socket. */
+/** There is room for the socket. Resolves when clients can connect. Disposing it ends their connections and removes the socket. */
 export async function serve(options: ServeOptions): Promise<AsyncDisposable> {
   const { socketPath, group, logger, docker, dvm } = options;
   const app = createApiServer({ logger, rewriteUrl: withoutVersion, mayUpgrade });
   registerDockerApi(app, docker);
   registerDvmApi(app, dvm, dvmVersion);
-  await makeRoomForSocket(socketPath);
   await app.listen({ path: socketPath });
   const who = permitSocket(socketPath, group);
   logger.info({ socket: socketPath, permitted: who }, 'serving the Docker API and DVM’s own');

@@ -74,6 +74,12 @@ test('a body that is not JSON, and a field of the wrong type', { timeout }, asyn
   assert.match(refused.text, /HostConfig\.Binds is not supported yet/);
 });
 
+test('the terminal has its size from the start', { timeout }, async () => {
+  await using api = await startApi();
+  await create(api, { Cmd: ['sh'], Tty: true, HostConfig: { ConsoleSize: [30, 100] } });
+  assert.deepEqual(api.engine.calls.at(-1), { verb: 'resize', argument: { rows: 30, cols: 100 } });
+});
+
 test('inspect has the shape of Docker’s', { timeout }, async () => {
   await using api = await startApi();
   const id = await create(

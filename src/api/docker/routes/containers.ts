@@ -31,6 +31,7 @@ export interface ContainersBackend {
     | 'get'
     | 'list'
     | 'size'
+    | 'resize'
   >;
   readonly images: Pick<ImageStore, 'get'>;
   /** Aborted when the daemon stops. A start goes on when the client that asked for it has gone, as in Docker. */
@@ -73,6 +74,8 @@ export function containerRoutes(app: ZodFastify, { engine, images, shutdown }: C
       const { name, platform } = request.query;
       const image = findImage(images, request.body.Image, platform);
       const view = await engine.create(toContainerSpec(name ?? '', request.body, image));
+      const [rows, cols] = request.body.HostConfig.ConsoleSize ?? [0, 0];
+      if (view.spec.tty && rows > 0 && cols > 0) await engine.resize(view.id, { rows, cols });
       void reply.code(201);
       return { Id: view.id, Warnings: warningsFor(image) };
     },
