@@ -1,4 +1,5 @@
-import { EngineError } from '../errors/engine-error.ts';
+import { EngineError, errorCodeOf } from '../errors/engine-error.ts';
+import type { ErrorCode } from '../errors/engine-error.ts';
 import type { OutputSink } from '../engine/ports/pod-runtime.ts';
 import { protocolError } from '../guest-protocol/bytes.ts';
 import type { AgentMessage, Process, ProcessStatus } from '../guest-protocol/generated.ts';
@@ -15,6 +16,13 @@ interface Unclaimed {
 
 const discard: OutputSink = { write: () => undefined, close: () => undefined };
 const sigkill = 9;
+/** Why a process cannot be killed that needs no killing any more: it has ended, or its machine is going. */
+const overAnyway: ReadonlySet<ErrorCode> = new Set([
+  'not_found',
+  'failed_precondition',
+  'unavailable',
+  'canceled',
+]);
 
 /** The processes of one connection: who is there, and what the agent says about each. */
 export class ProcessTable {
@@ -88,9 +96,10 @@ export class ProcessTable {
 
   /** Whoever started it gave up before it had started. */
   killAbandoned(process: AgentProcess): void {
-    process
-      .signal(sigkill)
-      .catch((error: unknown) => this.#warn(`cannot kill abandoned process ${process.handle}`, error));
+    process.signal(sigkill).catch((error: unknown) => {
+      if (overAnyway.has(errorCodeOf(error))) return;
+      this.#warn(`cannot kill abandoned process ${process.handle}`, error);
+    });
     this.#releaseAtEnd(process);
   }
 
