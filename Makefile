@@ -13,9 +13,9 @@ BIN := node_modules/.bin
 STAMP := scripts/stamp.sh
 
 # Debian packages: to build and run DVM; to check and test it besides.
-RUN_PACKAGES := 'qemu-system-x86>=1:8.2' gcc libc6-dev binutils musl-tools linux-libc-dev cpio e2fsprogs busybox-static \
+RUN_PACKAGES := 'qemu-system-x86>=1:8.2' gcc libc6-dev binutils musl-tools linux-libc-dev cpio xz-utils e2fsprogs busybox-static \
 	$(shell command -v npm >/dev/null || echo npm)
-TEST_PACKAGES := shellcheck mmdebstrap umoci skopeo docker-registry erofs-utils xz-utils attr procps python3 zstd zsh fish
+TEST_PACKAGES := shellcheck mmdebstrap umoci skopeo docker-registry erofs-utils attr procps python3 zstd zsh fish
 
 .PHONY: help run test check check-static guest-test unit build bundles guest kernels stock-kernel images install uninstall clean \
 	bench setup-run setup-test
